@@ -1,0 +1,219 @@
+//! What a commit says, and how it is spelled.
+//!
+//! A commit is one object in canonical JSON: a body, and a signed checkpoint that covers the body and the tree of all
+//! leaves so far. `docs/spec/archive.md` describes each field. Reading is strict: another spelling, an unknown field or a
+//! newer format is refused, because what is not understood cannot be vouched for.
+
+use std::collections::BTreeMap;
+
+use auditkeep_core::integrity::canonical::{self, NotCanonical};
+use auditkeep_core::integrity::checkpoint::Checkpoint;
+use auditkeep_core::integrity::hash::Sha256;
+use auditkeep_core::integrity::key::SigningKey;
+use auditkeep_core::integrity::note;
+use auditkeep_core::integrity::tree::{self, Frontier};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The version of the archive's format that this code writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commit {
+    pub body: Body,
+    /// A signed note over [`Body::checkpoint`].
+    pub checkpoint: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    pub format: u32,
+    /// Id of the archive; a commit does not verify in another one.
+    pub archive: String,
+    pub trail: String,
+    /// From 1, without holes.
+    pub number: u64,
+    /// Hash of commit `number - 1` as stored; none in the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Sha256>,
+    pub time: Timestamp,
+    /// Name and version of the program that wrote it.
+    pub writer: String,
+    pub source: Source,
+    /// In the order in which they enter the tree.
+    pub leaves: Vec<Leaf>,
+    /// The trail's tree after the leaves.
+    pub tree: Frontier,
+    /// Where to go on reading, after this commit; by [`Cursor::key`].
+    pub cursors: BTreeMap<String, Cursor>,
+}
+
+/// What a trail's bytes come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub kind: SourceKind,
+    pub account: String,
+    pub region: String,
+    pub resource_id: String,
+    /// The instance's name at that time.
+    pub instance: String,
+    /// As RDS names it. Text, so that a verifier need not know every engine.
+    pub engine: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// An instance's log files, over the RDS API.
+    LogFiles,
+    /// Files that somebody had on disk.
+    Import,
+}
+
+impl SourceKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LogFiles => "log-files",
+            Self::Import => "import",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Leaf {
+    Segment(SegmentLeaf),
+    /// Something happened to the trail that is not bytes.
+    Control(ControlLeaf),
+}
+
+/// Bytes `from..to` of one generation of one log file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SegmentLeaf {
+    /// The file's name when it was read.
+    pub log: String,
+    pub generation: String,
+    pub from: u64,
+    pub to: u64,
+    /// Where the last complete record ends, at or before `to`; what follows belongs to a record that goes on.
+    pub complete_to: u64,
+    pub raw_sha256: Sha256,
+    /// Full name of the stored object.
+    pub object: String,
+    pub object_sha256: Sha256,
+    /// Bytes.
+    pub object_size: u64,
+    /// Name of the grammar, as `auditkeep_core::format` names it.
+    pub format: String,
+    /// When the bytes were read.
+    pub received: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlLeaf {
+    /// What happened; an open list of names, such as [`SOURCE_STARTED`].
+    pub event: String,
+    pub time: Timestamp,
+}
+
+/// A control event: the trail begins; nothing before is claimed.
+pub const SOURCE_STARTED: &str = "source-started";
+
+/// How far one generation of one log file has been read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cursor {
+    /// The name under which the file was last seen.
+    pub log: String,
+    /// The name without what rotation appends; generations are told apart within it.
+    pub family: String,
+    pub generation: String,
+    /// Name of the grammar.
+    pub format: String,
+    /// `yyyy/mm/dd` of the first record, or `undated`: part of the segments' names.
+    pub day: String,
+    /// Bytes archived so far.
+    pub offset: u64,
+    /// Bytes that belong to complete records.
+    pub complete_to: u64,
+    /// Ends of the archived segments, ascending; the last is `offset`.
+    pub cuts: Vec<u64>,
+    /// Over the raw hashes of those segments: see [`chain`].
+    pub chain: Sha256,
+    /// Segments that hold bytes after `complete_to`, or bytes of the record that goes on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<SegmentLeaf>,
+    /// What the listing said when the file was read; the same again means that nothing is new.
+    pub listed: Listed,
+    /// The file was not growing any more.
+    pub settled: bool,
+    /// The same records are in a csvlog beside this file, which cannot be forged: no events are derived from this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evidence_only: bool,
+}
+
+impl Cursor {
+    pub fn key(&self) -> String {
+        cursor_key(&self.family, &self.generation)
+    }
+}
+
+pub fn cursor_key(family: &str, generation: &str) -> String {
+    format!("{family}#{generation}")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    pub size: u64,
+    pub last_written_ms: i64,
+}
+
+/// The hash over a file's prefix: of nothing 32 zero bytes, then `SHA-256(chain ‖ raw hash of the next segment)`.
+pub fn chain(before: &Sha256, raw: &Sha256) -> Sha256 {
+    Sha256::of_parts(&[&before.0, &raw.0])
+}
+
+/// The chain before the first segment.
+pub const CHAIN_START: Sha256 = Sha256([0; 32]);
+
+impl Leaf {
+    /// Its hash in the tree: over its canonical spelling.
+    pub fn hash(&self) -> Result<Sha256, serde_json::Error> {
+        Ok(tree::leaf_hash(&canonical::to_vec(self)?))
+    }
+}
+
+impl Body {
+    /// What the signature of the commit is over.
+    pub fn checkpoint(&self) -> Result<Checkpoint, serde_json::Error> {
+        Ok(Checkpoint {
+            archive: self.archive.clone(),
+            trail: self.trail.clone(),
+            size: self.tree.size(),
+            root: self.tree.root(),
+            commit: self.number,
+            body: Sha256::of(&canonical::to_vec(self)?),
+        })
+    }
+
+    /// The stored bytes of the commit, signed. The same body and key always give the same bytes.
+    pub fn signed(self, key: &SigningKey) -> Result<Vec<u8>, serde_json::Error> {
+        let checkpoint = note::sign(&self.checkpoint()?.text(), key);
+        canonical::to_vec(&Commit { body: self, checkpoint })
+    }
+}
+
+impl Commit {
+    /// Reads stored bytes. Says nothing about signature, tree or chain: that is what `verify` is for.
+    pub fn from_stored(bytes: &[u8]) -> Result<Self, NotCanonical> {
+        canonical::from_slice(bytes)
+    }
+}

@@ -1,0 +1,23 @@
+//! The archive: write-once segments of raw bytes, and trails of signed commits that name them.
+//!
+//! One object is the whole transaction. A collection puts its segments under names that follow from their content, then
+//! puts commit *N+1* under a name that can be created only once. Whoever comes second reads again and goes on; a process
+//! that dies leaves objects that nobody names. So no lock and no database is needed, on a local disk and on S3 alike.
+//!
+//! - [`archive`]: opening and creating; the only ways to write are *put new* and the head hint.
+//! - [`layout`]: the names of objects.
+//! - [`commit`]: what a commit says, and how it is spelled and signed.
+//! - [`trail`]: the commit protocol.
+//! - [`segment`]: raw bytes in, compressed objects out, and back.
+//! - [`verify`]: does what is stored deserve belief?
+//! - [`local`]: a directory as a store that is durable on return.
+//!
+//! Nothing here deletes or overwrites evidence.
+
+pub mod archive;
+pub mod commit;
+pub mod layout;
+pub mod local;
+pub mod segment;
+pub mod trail;
+pub mod verify;

@@ -1,0 +1,214 @@
+//! Segments: raw bytes of one log file, compressed with zstd, under a name that carries the hash of the raw bytes.
+//!
+//! A segment is built as the bytes arrive, so memory is bounded by [`MAX_RAW_BYTES`], not by the log file. Level 1 is what
+//! the collecting path can afford: it compresses audit logs as well as gzip does, at several times the speed.
+
+use std::io::{Read, Write};
+
+use auditkeep_core::integrity::hash::{Hasher, Sha256};
+use bytes::Bytes;
+use object_store::path::Path;
+use zstd::stream::write::Encoder;
+
+use crate::archive::{Archive, ArchiveError, Damage, PutNew};
+use crate::commit::SegmentLeaf;
+use crate::layout::GenerationPrefix;
+
+/// Raw bytes in one segment, at most. Part of the format: a reader may refuse more.
+pub const MAX_RAW_BYTES: u64 = 8 << 20;
+
+const LEVEL: i32 = 1;
+
+/// A segment in the making.
+pub struct SegmentWriter {
+    from: u64,
+    length: u64,
+    hasher: Hasher,
+    encoder: Encoder<'static, Vec<u8>>,
+}
+
+/// A segment that is ready to be stored.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    pub from: u64,
+    pub to: u64,
+    pub raw_sha256: Sha256,
+    pub object: Bytes,
+}
+
+/// A segment that is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub name: String,
+    pub from: u64,
+    pub to: u64,
+    pub raw_sha256: Sha256,
+    /// Of the object as it is in the store, which an earlier run may have written with another zstd.
+    pub object_sha256: Sha256,
+    pub object_size: u64,
+}
+
+impl SegmentWriter {
+    /// `from` is the offset of the first byte in its generation.
+    pub fn new(from: u64) -> std::io::Result<Self> {
+        let mut encoder = Encoder::new(Vec::new(), LEVEL)?;
+        encoder.include_checksum(true)?;
+        Ok(Self { from, length: 0, hasher: Hasher::new(), encoder })
+    }
+
+    /// Takes as much of `bytes` as still fits, and returns how much that was.
+    pub fn push(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let room = usize::try_from(MAX_RAW_BYTES - self.length).unwrap_or(usize::MAX);
+        let taken = bytes.len().min(room);
+        self.hasher.update(&bytes[..taken]);
+        self.encoder.write_all(&bytes[..taken])?;
+        self.length += taken as u64;
+        Ok(taken)
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.length == MAX_RAW_BYTES
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    pub fn finish(self) -> std::io::Result<Segment> {
+        let object = self.encoder.finish()?.into();
+        Ok(Segment { from: self.from, to: self.from + self.length, raw_sha256: self.hasher.finish(), object })
+    }
+}
+
+/// Stores a segment under its name. Finding the same raw bytes there is as good as having written them.
+pub async fn store(
+    archive: &Archive,
+    prefix: &GenerationPrefix<'_>,
+    segment: Segment,
+) -> Result<Stored, ArchiveError> {
+    let name = prefix.segment(segment.from, segment.to, &segment.raw_sha256);
+    let path = Path::from(name.as_str());
+    let stored = |object: &[u8]| Stored {
+        name: name.clone(),
+        from: segment.from,
+        to: segment.to,
+        raw_sha256: segment.raw_sha256,
+        object_sha256: Sha256::of(object),
+        object_size: object.len() as u64,
+    };
+    match archive.put_new(&path, segment.object.clone()).await? {
+        // A crash here leaves an object that no commit names; the rerun finds it.
+        PutNew::Created => Ok(stored(&segment.object)),
+        PutNew::Taken => {
+            let there = archive.get(&path).await?;
+            let raw = decompress(&there, segment.to - segment.from);
+            if raw.is_ok_and(|raw| Sha256::of(&raw) == segment.raw_sha256) {
+                Ok(stored(&there))
+            } else {
+                Err(ArchiveError::Incident { object: name })
+            }
+        }
+    }
+}
+
+/// The raw bytes that a leaf names, believed only after both hashes were found right.
+pub async fn read(archive: &Archive, leaf: &SegmentLeaf) -> Result<Vec<u8>, ArchiveError> {
+    let object = archive.get(&Path::from(leaf.object.as_str())).await?;
+    open(leaf, &object).map_err(|cause| ArchiveError::Damaged { object: leaf.object.clone(), cause })
+}
+
+/// Checks a segment's stored bytes against its leaf and decompresses them.
+pub fn open(leaf: &SegmentLeaf, object: &[u8]) -> Result<Vec<u8>, Damage> {
+    if Sha256::of(object) != leaf.object_sha256 || object.len() as u64 != leaf.object_size {
+        return Err(Damage::Hash);
+    }
+    let length =
+        leaf.to.checked_sub(leaf.from).filter(|length| *length <= MAX_RAW_BYTES).ok_or(Damage::Raw)?;
+    let raw = decompress(object, length).map_err(Damage::Zstd)?;
+    if Sha256::of(&raw) == leaf.raw_sha256 { Ok(raw) } else { Err(Damage::Raw) }
+}
+
+/// Never yields more than `length` bytes and one, however much the object claims to hold.
+fn decompress(object: &[u8], length: u64) -> std::io::Result<Vec<u8>> {
+    let mut raw = Vec::with_capacity(usize::try_from(length.min(MAX_RAW_BYTES)).unwrap_or_default() + 1);
+    let decoder = zstd::stream::read::Decoder::with_buffer(object)?;
+    decoder.take(length + 1).read_to_end(&mut raw)?;
+    Ok(raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use auditkeep_core::integrity::key::SigningKey;
+    use jiff::Timestamp;
+    use object_store::memory::InMemory;
+    use object_store::{ObjectStore, ObjectStoreExt};
+
+    use super::*;
+
+    const PREFIX: GenerationPrefix<'static> = GenerationPrefix {
+        account: "local",
+        region: "local",
+        resource_id: "db",
+        day: "2026/11/21",
+        log: "audit/server_audit.log",
+        generation: "00",
+    };
+
+    async fn archive() -> (Archive, Arc<dyn ObjectStore>) {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let key = SigningKey::from_seed("k", &[1; 32]).unwrap();
+        let made =
+            Archive::create(store.clone(), "0".repeat(32), key.public().clone(), Timestamp::UNIX_EPOCH);
+        (made.await.unwrap(), store)
+    }
+
+    fn segment(raw: &[u8]) -> Segment {
+        let mut writer = SegmentWriter::new(0).unwrap();
+        assert_eq!(writer.push(raw).unwrap(), raw.len());
+        writer.finish().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_same_again_is_fine_even_with_another_compressor() {
+        let (archive, store) = archive().await;
+        let raw = b"line\n".repeat(1000);
+        let first = super::store(&archive, &PREFIX, segment(&raw)).await.unwrap();
+        assert_eq!(super::store(&archive, &PREFIX, segment(&raw)).await.unwrap(), first);
+        let other = zstd::encode_all(raw.as_slice(), 19).unwrap();
+        store.put(&Path::from(first.name.as_str()), other.clone().into()).await.unwrap();
+        let found = super::store(&archive, &PREFIX, segment(&raw)).await.unwrap();
+        assert_eq!((found.object_size, found.object_sha256), (other.len() as u64, Sha256::of(&other)));
+    }
+
+    #[tokio::test]
+    async fn other_bytes_under_the_name_are_an_incident() {
+        let (archive, store) = archive().await;
+        let raw = b"line\n".repeat(1000);
+        let first = super::store(&archive, &PREFIX, segment(&raw)).await.unwrap();
+        for planted in [zstd::encode_all(&b"other"[..], 1).unwrap(), b"no zstd at all".to_vec(), Vec::new()] {
+            store.put(&Path::from(first.name.as_str()), planted.into()).await.unwrap();
+            let again = super::store(&archive, &PREFIX, segment(&raw)).await;
+            assert!(matches!(again, Err(ArchiveError::Incident { .. })), "{again:?}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_not_unpacked() {
+        let bomb = zstd::encode_all(&vec![0; 64 << 20][..], 1).unwrap();
+        assert_eq!(decompress(&bomb, 100).unwrap().len(), 101);
+    }
+
+    #[test]
+    fn a_full_segment_takes_no_more() {
+        let mut writer = SegmentWriter::new(5).unwrap();
+        let bytes = vec![7; usize::try_from(MAX_RAW_BYTES).unwrap() + 9];
+        let taken = writer.push(&bytes).unwrap();
+        assert_eq!(taken as u64, MAX_RAW_BYTES);
+        assert!(writer.is_full());
+        assert_eq!(writer.push(&bytes).unwrap(), 0);
+        let segment = writer.finish().unwrap();
+        assert_eq!((segment.from, segment.to), (5, 5 + MAX_RAW_BYTES));
+    }
+}

@@ -1,0 +1,195 @@
+//! The commit protocol: how a trail grows, by any number of processes at once, without a lock.
+//!
+//! Read the last commit; put the segments; put the next commit under the next number, which only one can create. Whoever
+//! finds the number taken reads again and decides anew. Recovery after a crash is nothing but doing this again.
+//!
+//! This file does not judge the past: it reads the last commit and believes it as far as its spelling and its signature
+//! are right. Whether the whole trail holds together is for `verify`.
+
+use std::collections::BTreeMap;
+
+use auditkeep_core::integrity::hash::Sha256;
+use auditkeep_core::integrity::key::SigningKey;
+use auditkeep_core::integrity::note::{self, NoteError};
+use auditkeep_core::integrity::tree::Frontier;
+use jiff::Timestamp;
+
+use crate::archive::{Archive, ArchiveError, Damage, PutNew, read_canonical};
+use crate::commit::{Body, Commit, Cursor, FORMAT, Leaf, Source};
+use crate::layout;
+
+/// What a trail is appended to with: its last commit, if there is one.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub body: Body,
+    /// Of the commit as stored.
+    pub hash: Sha256,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TrailError {
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Appending after a commit that somebody else may have written would vouch for it.
+    #[error("the last commit `{object}` cannot be believed")]
+    Distrusted {
+        object: String,
+        #[source]
+        cause: NoteError,
+    },
+    #[error("the last commit `{object}` does not say what its signature is over")]
+    CheckpointMismatch { object: String },
+}
+
+/// What came of an attempt to append.
+#[derive(Debug)]
+pub enum Append {
+    Done(Head),
+    /// Somebody else wrote that number first; this is what is there now.
+    Overtaken(Head),
+}
+
+/// What a new commit adds.
+#[derive(Clone, Debug)]
+pub struct Addition {
+    pub time: Timestamp,
+    /// Name and version of this program.
+    pub writer: String,
+    pub source: Source,
+    pub leaves: Vec<Leaf>,
+    /// All cursors of the trail as they are afterwards.
+    pub cursors: BTreeMap<String, Cursor>,
+}
+
+/// The last commit of a trail; none if the trail does not exist.
+pub async fn head(archive: &Archive, trail: &str) -> Result<Option<Head>, TrailError> {
+    match last_number(archive, trail).await? {
+        0 => Ok(None),
+        number => Ok(Some(read_head(archive, trail, number).await?)),
+    }
+}
+
+/// Appends one commit after `head`. Called again with the same arguments after an error, it does the same again.
+pub async fn append(
+    archive: &Archive,
+    key: &SigningKey,
+    trail: &str,
+    head: Option<&Head>,
+    addition: Addition,
+) -> Result<Append, TrailError> {
+    if !archive.manifest().keys.contains(key.public()) {
+        return Err(ArchiveError::ForeignKey { key: key.public().to_string() }.into());
+    }
+    let number = head.map_or(1, |head| head.body.number + 1);
+    let path = layout::commit(trail, number);
+    let encode = |cause| ArchiveError::Encode { object: path.to_string(), cause };
+    let body = next_body(archive, trail, head, addition).map_err(encode)?;
+    let bytes = body.clone().signed(key).map_err(encode)?;
+    let hash = Sha256::of(&bytes);
+
+    match archive.put_new(&path, bytes.clone().into()).await? {
+        // The commit is made. A crash here loses only the hint.
+        PutNew::Created => {}
+        PutNew::Taken => {
+            let there = archive.get(&path).await?;
+            if there != bytes {
+                // What this process put before belongs to nobody now; the next attempt will name the same objects.
+                return Ok(Append::Overtaken(read_head(archive, trail, number).await?));
+            }
+            // An earlier attempt had succeeded, and its answer was lost.
+        }
+    }
+    archive.hint_head(trail, number).await;
+    Ok(Append::Done(Head { body, hash }))
+}
+
+fn next_body(
+    archive: &Archive,
+    trail: &str,
+    head: Option<&Head>,
+    addition: Addition,
+) -> Result<Body, serde_json::Error> {
+    let mut tree = head.map_or_else(Frontier::default, |head| head.body.tree.clone());
+    for leaf in &addition.leaves {
+        tree.push(leaf.hash()?);
+    }
+    Ok(Body {
+        format: FORMAT,
+        archive: archive.manifest().id.clone(),
+        trail: trail.to_owned(),
+        number: head.map_or(1, |head| head.body.number + 1),
+        previous: head.map(|head| head.hash),
+        time: addition.time,
+        writer: addition.writer,
+        source: addition.source,
+        leaves: addition.leaves,
+        tree,
+        cursors: addition.cursors,
+    })
+}
+
+/// Reads one commit and believes it if a key of the archive signed it; none if there is no such number.
+pub async fn read(archive: &Archive, trail: &str, number: u64) -> Result<Option<Head>, TrailError> {
+    let object = layout::commit(trail, number).to_string();
+    let Some((commit, hash)) = read_stored(archive, trail, number).await? else { return Ok(None) };
+    let expected =
+        commit.body.checkpoint().map_err(|cause| ArchiveError::Encode { object: object.clone(), cause })?;
+    match note::open(&commit.checkpoint, &archive.manifest().keys) {
+        Ok((text, _)) if text == expected.text() => Ok(Some(Head { body: commit.body, hash })),
+        Ok(_) => Err(TrailError::CheckpointMismatch { object }),
+        Err(cause) => Err(TrailError::Distrusted { object, cause }),
+    }
+}
+
+/// A commit as it is stored, in its place.
+async fn read_stored(
+    archive: &Archive,
+    trail: &str,
+    number: u64,
+) -> Result<Option<(Commit, Sha256)>, ArchiveError> {
+    let path = layout::commit(trail, number);
+    let Some(bytes) = archive.find(&path).await? else { return Ok(None) };
+    let commit: Commit = read_canonical(path.as_ref(), &bytes)?;
+    let body = &commit.body;
+    if (body.archive.as_str(), body.trail.as_str(), body.number) != (&archive.manifest().id, trail, number) {
+        let claim = format!("commit {} of trail `{}` in archive {}", body.number, body.trail, body.archive);
+        return Err(ArchiveError::Damaged { object: path.to_string(), cause: Damage::Misplaced(claim) });
+    }
+    Ok(Some((commit, Sha256::of(&bytes))))
+}
+
+async fn read_head(archive: &Archive, trail: &str, number: u64) -> Result<Head, TrailError> {
+    if let Some(head) = read(archive, trail, number).await? {
+        return Ok(head);
+    }
+    // It was there a moment ago, and nothing of ours deletes.
+    let object = layout::commit(trail, number).to_string();
+    let source = "it vanished while it was read".into();
+    let cause = object_store::Error::NotFound { path: object.clone(), source };
+    Err(ArchiveError::Store { operation: "reading", object, cause }.into())
+}
+
+/// The highest number in use; 0 for none. Numbers have no holes, so a few questions find the end of any trail.
+async fn last_number(archive: &Archive, trail: &str) -> Result<u64, ArchiveError> {
+    let exists = async |number| archive.exists(&layout::commit(trail, number)).await;
+    let mut known = archive.head_hint(trail).await.unwrap_or(0);
+    if known > 0 && !exists(known).await? {
+        // A stale copy of another archive's hint, or a tampered one: it is only a hint.
+        known = 0;
+    }
+    let mut step = 1;
+    while exists(known + step).await? {
+        known += step;
+        step *= 2;
+    }
+    let mut missing = known + step;
+    while missing - known > 1 {
+        let middle = known + (missing - known) / 2;
+        if exists(middle).await? {
+            known = middle;
+        } else {
+            missing = middle;
+        }
+    }
+    Ok(known)
+}

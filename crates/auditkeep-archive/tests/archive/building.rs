@@ -1,0 +1,113 @@
+//! Small archives to test with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use auditkeep_archive::archive::Archive;
+use auditkeep_archive::commit::{
+    CHAIN_START, ControlLeaf, Cursor, Leaf, Listed, SOURCE_STARTED, SegmentLeaf, Source, SourceKind, chain,
+};
+use auditkeep_archive::layout::GenerationPrefix;
+use auditkeep_archive::segment::{self, SegmentWriter};
+use auditkeep_archive::trail::{self, Addition, Append, Head};
+use auditkeep_core::integrity::key::SigningKey;
+use jiff::Timestamp;
+use object_store::ObjectStore;
+
+pub const TRAIL: &str = "local.local.db.log-files";
+
+pub fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&format!("key-{seed}"), &[seed; 32]).unwrap()
+}
+
+pub async fn archive(store: Arc<dyn ObjectStore>) -> Archive {
+    Archive::create(store, "0".repeat(32), key(1).public().clone(), Timestamp::UNIX_EPOCH).await.unwrap()
+}
+
+fn source() -> Source {
+    Source {
+        kind: SourceKind::LogFiles,
+        account: "local".to_owned(),
+        region: "local".to_owned(),
+        resource_id: "db".to_owned(),
+        instance: "db".to_owned(),
+        engine: "mariadb".to_owned(),
+        cluster: None,
+    }
+}
+
+/// What appending `raw` to the one log of the trail adds to it; the segment is stored.
+pub async fn addition(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Addition {
+    let before = head.and_then(|head| head.body.cursors.values().next().cloned());
+    let from = before.as_ref().map_or(0, |cursor| cursor.offset);
+    let mut writer = SegmentWriter::new(from).unwrap();
+    assert_eq!(writer.push(raw).unwrap(), raw.len());
+    let prefix = GenerationPrefix {
+        account: "local",
+        region: "local",
+        resource_id: "db",
+        day: "2026/11/21",
+        log: "a.log",
+        generation: "00",
+    };
+    let stored = segment::store(archive, &prefix, writer.finish().unwrap()).await.unwrap();
+    let leaf = SegmentLeaf {
+        log: "a.log".to_owned(),
+        generation: "00".to_owned(),
+        from: stored.from,
+        to: stored.to,
+        complete_to: stored.to,
+        raw_sha256: stored.raw_sha256,
+        object: stored.name,
+        object_sha256: stored.object_sha256,
+        object_size: stored.object_size,
+        format: "server-audit".to_owned(),
+        received: Timestamp::UNIX_EPOCH,
+    };
+    let mut cuts = before.as_ref().map(|cursor| cursor.cuts.clone()).unwrap_or_default();
+    cuts.push(leaf.to);
+    let cursor = Cursor {
+        log: "a.log".to_owned(),
+        family: "a.log".to_owned(),
+        generation: "00".to_owned(),
+        format: "server-audit".to_owned(),
+        day: "2026/11/21".to_owned(),
+        offset: leaf.to,
+        complete_to: leaf.to,
+        cuts,
+        chain: chain(&before.map_or(CHAIN_START, |cursor| cursor.chain), &leaf.raw_sha256),
+        unfinished: Vec::new(),
+        listed: Listed { size: leaf.to, last_written_ms: 0 },
+        settled: false,
+        evidence_only: false,
+    };
+    let started = ControlLeaf { event: SOURCE_STARTED.to_owned(), time: Timestamp::UNIX_EPOCH };
+    let mut leaves: Vec<Leaf> = head.is_none().then_some(Leaf::Control(started)).into_iter().collect();
+    leaves.push(Leaf::Segment(leaf));
+    Addition {
+        time: Timestamp::UNIX_EPOCH,
+        writer: "test".to_owned(),
+        source: source(),
+        leaves,
+        cursors: BTreeMap::from([(cursor.key(), cursor)]),
+    }
+}
+
+/// Appends one commit and expects to be alone.
+pub async fn append(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Head {
+    let addition = addition(archive, head, raw).await;
+    match trail::append(archive, &key(1), TRAIL, head, addition).await.unwrap() {
+        Append::Done(head) => head,
+        Append::Overtaken(head) => panic!("overtaken by {}", head.body.number),
+    }
+}
+
+/// An archive with one trail of so many commits, each with a segment of its own.
+pub async fn with_commits(store: Arc<dyn ObjectStore>, commits: u64) -> Archive {
+    let archive = archive(store).await;
+    let mut head = None;
+    for number in 1..=commits {
+        head = Some(append(&archive, head.as_ref(), format!("record {number}\n").repeat(9).as_bytes()).await);
+    }
+    archive
+}

@@ -1,0 +1,8 @@
+//! The archive from outside: what its protocol promises when writes fail, processes race and storage lies.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what the tests share is part of the tests")]
+
+mod building;
+mod faults;
+mod trail;
+mod verify;

@@ -1,0 +1,140 @@
+//! Appending: alone, raced, and with writes that go wrong.
+
+use std::sync::Arc;
+
+use auditkeep_archive::archive::{Archive, ArchiveError};
+use auditkeep_archive::layout;
+use auditkeep_archive::trail::{self, Append, TrailError};
+use auditkeep_archive::verify::verify;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::building::{TRAIL, addition, append, archive, key, with_commits};
+use crate::faults::{Fault, FaultyStore};
+
+async fn assert_whole(archive: &Archive, commits: u64) {
+    let report = verify(archive, &[key(1).public().clone()], &|_| {}).await.unwrap();
+    assert!(report.holds(true), "{:?}", report.findings);
+    assert_eq!((report.commits, report.segments), (commits, commits));
+}
+
+#[tokio::test]
+async fn the_head_is_found_whatever_the_hint_says() {
+    for commits in [1, 2, 3, 7, 8, 20] {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let archive = with_commits(store.clone(), commits).await;
+        for hint in [Some("1"), Some("0"), Some("999"), Some("nonsense"), None] {
+            match hint {
+                Some(hint) => store.put(&layout::head(TRAIL), hint.into()).await.map(drop).unwrap(),
+                None => store.delete(&layout::head(TRAIL)).await.unwrap(),
+            }
+            let head = trail::head(&archive, TRAIL).await.unwrap().unwrap();
+            assert_eq!(head.body.number, commits, "hint {hint:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_second_of_two_is_told_and_goes_on() {
+    let archive = archive(Arc::new(InMemory::new())).await;
+    let first = append(&archive, None, b"one\n").await;
+    let late = addition(&archive, None, b"one\n").await;
+    // The same addition again is the same commit: whoever did not hear the answer hears it now.
+    assert!(matches!(
+        trail::append(&archive, &key(1), TRAIL, None, late.clone()).await.unwrap(),
+        Append::Done(_)
+    ));
+    let mut other = late;
+    other.writer = "somebody else".to_owned();
+    let Append::Overtaken(head) = trail::append(&archive, &key(1), TRAIL, None, other).await.unwrap() else {
+        panic!("two commits with one number")
+    };
+    assert_eq!(head.hash, first.hash);
+    append(&archive, Some(&head), b"two\n").await;
+    assert_whole(&archive, 2).await;
+}
+
+#[tokio::test]
+async fn sixteen_appenders_lose_nothing_and_double_nothing() {
+    let archive = archive(Arc::new(InMemory::new())).await;
+    let tasks = (0..16).map(|task| {
+        let archive = archive.clone();
+        tokio::spawn(async move {
+            loop {
+                let head = trail::head(&archive, TRAIL).await.unwrap();
+                let addition = addition(&archive, head.as_ref(), format!("task {task}\n").as_bytes()).await;
+                match trail::append(&archive, &key(1), TRAIL, head.as_ref(), addition).await.unwrap() {
+                    Append::Done(_) => break,
+                    Append::Overtaken(_) => {}
+                }
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    // Segments of attempts that were overtaken stay behind as extra; everything named is whole.
+    let report = verify(&archive, &[key(1).public().clone()], &|_| {}).await.unwrap();
+    assert!(report.holds(false), "{:?}", report.findings);
+    assert_eq!((report.commits, report.segments), (16, 16));
+}
+
+#[tokio::test]
+async fn every_write_may_fail_or_fail_and_be_done() {
+    for fault in [Fault::Failed, Fault::FailedButDone] {
+        // The manifest, then for each of two commits: segment, commit, head hint.
+        for at in 1..=7 {
+            let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+            let whole = archive(inner.clone()).await;
+            let faulty: Arc<dyn ObjectStore> = Arc::new(FaultyStore::new(inner, fault, at));
+            let faulty = Archive::open(faulty).await.unwrap();
+            for raw in [&b"one\n"[..], b"two\n"] {
+                let mut attempts = 0;
+                while !try_append(&faulty, raw).await {
+                    attempts += 1;
+                    assert!(attempts < 3, "{fault:?} at write {at}");
+                }
+            }
+            assert_whole(&whole, 2).await;
+        }
+    }
+}
+
+/// One attempt of a process that knows nothing of earlier ones. True once the bytes are in the trail.
+async fn try_append(archive: &Archive, raw: &[u8]) -> bool {
+    let head = trail::head(archive, TRAIL).await.unwrap();
+    let end =
+        head.as_ref().and_then(|head| head.body.cursors.values().next()).map_or(0, |cursor| cursor.offset);
+    let expected = if raw == b"one\n" { 0 } else { 4 };
+    if end > expected {
+        return true;
+    }
+    let Ok(addition) = tokio::spawn({
+        let (archive, head, raw) = (archive.clone(), head.clone(), raw.to_vec());
+        async move { addition(&archive, head.as_ref(), &raw).await }
+    })
+    .await
+    else {
+        return false;
+    };
+    trail::append(archive, &key(1), TRAIL, head.as_ref(), addition).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_foreign_key_cannot_append() {
+    let archive = archive(Arc::new(InMemory::new())).await;
+    let addition = addition(&archive, None, b"one\n").await;
+    let refused = trail::append(&archive, &key(2), TRAIL, None, addition).await;
+    assert!(matches!(refused, Err(TrailError::Archive(ArchiveError::ForeignKey { .. }))), "{refused:?}");
+    assert!(trail::head(&archive, TRAIL).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn nobody_appends_after_a_forged_commit() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let archive = with_commits(store.clone(), 2).await;
+    let path = layout::commit(TRAIL, 2);
+    let text = String::from_utf8(store.get(&path).await.unwrap().bytes().await.unwrap().to_vec()).unwrap();
+    store.put(&path, text.replace("\"writer\":\"test\"", "\"writer\":\"tesT\"").into()).await.unwrap();
+    assert!(matches!(trail::head(&archive, TRAIL).await, Err(TrailError::CheckpointMismatch { .. })));
+}
