@@ -1,0 +1,221 @@
+//! An HTTP server that behaves like the Amazon RDS endpoint for the log-file API.
+//!
+//! It answers `DescribeDBInstances`, `DescribeDBLogFiles`, `DownloadDBLogFilePortion` and the REST download
+//! `GET /v13/downloadCompleteLogFile/{instance}/{file}`, with the real service's paging, limits and defects. Every call
+//! must carry a valid Signature Version 4; expired, tampered and unsigned calls are refused as AWS refuses them.
+//!
+//! It does not create or change instances, knows no IAM policy, and serves plain HTTP only.
+
+mod answer;
+mod describe;
+mod dispatch;
+mod download;
+mod fault;
+mod fleet;
+mod listing;
+mod logs;
+mod params;
+mod portion;
+mod sigv4;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub(crate) use fleet::{DESCRIPTION_FILE, Description};
+pub use fleet::{Fleet, FleetError, LabInstance, Logs, Mount, RecordedFile};
+
+/// The access key id that the lab uses when nobody chose another.
+pub const DEFAULT_ACCESS_KEY_ID: &str = "AKIDAUDITKEEPLAB0000";
+/// The secret that belongs to [`DEFAULT_ACCESS_KEY_ID`]. Public on purpose: it opens nothing but a lab.
+pub const DEFAULT_SECRET_ACCESS_KEY: &str = "auditkeep-lab-secret-access-key";
+/// The region that the lab plays when nobody chose another.
+pub const DEFAULT_REGION: &str = "eu-central-1";
+/// The account that the lab plays when nobody chose another: the one of AWS's own examples.
+pub const DEFAULT_ACCOUNT: &str = "123456789012";
+
+/// How long [`Emulator::shutdown`] waits for calls under way.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// A credential that the emulator accepts.
+#[derive(Clone)]
+pub struct LabCredential {
+    /// The public half, as in `AKIA…` or `ASIA…`.
+    pub access_key_id: String,
+    /// The secret half.
+    pub secret_access_key: String,
+    /// Set for temporary credentials: every call must then send this token, signed.
+    pub session_token: Option<String>,
+}
+
+impl LabCredential {
+    /// The lab's well-known credential, without a session token.
+    pub fn well_known() -> Self {
+        Self {
+            access_key_id: DEFAULT_ACCESS_KEY_ID.to_owned(),
+            secret_access_key: DEFAULT_SECRET_ACCESS_KEY.to_owned(),
+            session_token: None,
+        }
+    }
+}
+
+impl fmt::Debug for LabCredential {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("LabCredential")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an emulator is to be.
+#[derive(Debug, Clone)]
+pub struct EmulatorOptions {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The only region whose signatures are accepted; also part of the instances' ARNs.
+    pub region: String,
+    /// The account in the instances' ARNs.
+    pub account: String,
+    /// The credentials that are accepted.
+    pub credentials: Vec<LabCredential>,
+    /// The instances to serve.
+    pub fleet: Fleet,
+}
+
+impl EmulatorOptions {
+    /// A free port on 127.0.0.1 with the lab's default region, account and credential.
+    pub fn loopback(fleet: Fleet) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            region: DEFAULT_REGION.to_owned(),
+            account: DEFAULT_ACCOUNT.to_owned(),
+            credentials: vec![LabCredential::well_known()],
+            fleet,
+        }
+    }
+}
+
+/// Switches for what the real service does on one day and not on the other. The default is the usual day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behaviour {
+    /// Files in one answer of `DescribeDBLogFiles`: the default for `MaxRecords` and its upper bound.
+    /// Pages of 1000 were observed by users of the real service (honeycombio/rdslogs, pull request 8).
+    pub listing_page: usize,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self { listing_page: 1000 }
+    }
+}
+
+/// Why an emulator could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EmulatorError {
+    /// The address could not be bound.
+    #[error("could not listen on {address}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// The fleet is not one that RDS could have.
+    #[error("the fleet cannot be served")]
+    Fleet(#[from] FleetError),
+}
+
+/// What the request handlers share.
+struct Shared {
+    region: String,
+    account: String,
+    credentials: Vec<LabCredential>,
+    fleet: RwLock<Arc<Fleet>>,
+    behaviour: RwLock<Behaviour>,
+}
+
+impl Shared {
+    fn fleet(&self) -> Arc<Fleet> {
+        Arc::clone(&self.fleet.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        self.behaviour.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A running emulator. Dropping it stops it; [`Emulator::shutdown`] stops it and waits.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Shared").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+impl Emulator {
+    /// Starts a server in the current tokio runtime; when this returns, it accepts connections.
+    pub async fn start(options: EmulatorOptions) -> Result<Self, EmulatorError> {
+        options.fleet.check()?;
+        let listen = |source| EmulatorError::Listen { address: options.listen, source };
+        let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let shared = Arc::new(Shared {
+            region: options.region,
+            account: options.account,
+            credentials: options.credentials,
+            fleet: RwLock::new(Arc::new(options.fleet)),
+            behaviour: RwLock::new(Behaviour::default()),
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving =
+            axum::serve(listener, dispatch::router(Arc::clone(&shared))).with_graceful_shutdown(async {
+                // A dropped sender means the same as a message: stop.
+                let _ = stopped.await;
+            });
+        let server = tokio::spawn(serving.into_future());
+        Ok(Self { address, shared, stop: Some(stop), server })
+    }
+
+    /// The URL that goes into `AWS_ENDPOINT_URL_RDS`, without a trailing slash.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The address in use; has the real port when port 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Replaces the fleet for all later calls. Calls under way end with the fleet they began with.
+    pub fn set_fleet(&self, fleet: Fleet) -> Result<(), FleetError> {
+        fleet.check()?;
+        *self.shared.fleet.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fleet);
+        Ok(())
+    }
+
+    /// Replaces the behaviour for all later calls.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        *self.shared.behaviour.write().unwrap_or_else(PoisonError::into_inner) = behaviour;
+    }
+
+    /// Stops accepting and waits, two seconds at most, for the calls under way.
+    pub async fn shutdown(mut self) {
+        drop(self.stop.take());
+        if tokio::time::timeout(SHUTDOWN_GRACE, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+    }
+}

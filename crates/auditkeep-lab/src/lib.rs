@@ -1,0 +1,14 @@
+//! The laboratory: an emulator of the RDS log-file API, and logs recorded from real servers.
+//!
+//! Nothing here is needed to collect from AWS. The product uses it for its demo, the tests use it as the counterpart
+//! that nobody else offers.
+
+pub mod emulator;
+#[cfg(feature = "servers")]
+pub mod record;
+pub mod recorded;
+#[cfg(feature = "servers")]
+pub mod servers;
+pub mod truth;
+#[cfg(feature = "servers")]
+pub mod workload;

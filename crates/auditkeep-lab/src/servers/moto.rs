@@ -1,0 +1,114 @@
+//! moto: AWS in one process, for everything but the RDS log files. Lives in the Python environment that `cargo xtask setup`
+//! makes, keeps all its state in memory, and listens on 127.0.0.1.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use super::ServerError;
+
+const SERVER: &str = "moto";
+/// moto checks no signature for its first calls; these only have to look like one.
+const ANY_IAM_SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AKIAROOT/20261121/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
+const ALLOW_S3: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
+
+/// A running moto. It ends when this is dropped.
+#[derive(Debug)]
+pub struct MotoServer {
+    process: Child,
+    endpoint: String,
+}
+
+impl MotoServer {
+    /// Starts moto and waits until it listens.
+    pub fn start() -> Result<Self, ServerError> {
+        let python = python()?;
+        let mut process = Command::new(&python)
+            .args(["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|source| ServerError::file("start", &python, source))?;
+        let Some(stderr) = process.stderr.take() else {
+            return Err(ServerError::Died { server: SERVER, log: String::new() });
+        };
+        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        let mut log = String::new();
+        let endpoint = lines.by_ref().find_map(|line| {
+            log.push_str(&line);
+            line.split_once("Running on ")
+                .map(|(_, endpoint)| endpoint.trim().trim_end_matches('/').to_owned())
+        });
+        // Read on, or moto would wait for room in the pipe.
+        thread::spawn(move || lines.for_each(drop));
+        match endpoint {
+            Some(endpoint) => Ok(Self { process, endpoint }),
+            None => Err(ServerError::Died { server: SERVER, log }),
+        }
+    }
+
+    /// `http://127.0.0.1:<port>`, for every service.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub async fn create_bucket(&self, name: &str) -> Result<(), ServerError> {
+        let request = reqwest::Client::new().put(format!("{}/{name}", self.endpoint));
+        send(request, "create a bucket").await.map(drop)
+    }
+
+    /// From now on credentials are checked. Returns the access key id and the secret of the one user there is, who may do
+    /// anything in S3.
+    pub async fn enforce_credentials(&self) -> Result<(String, String), ServerError> {
+        self.iam("Action=CreateUser&UserName=auditor").await?;
+        let policy =
+            format!("Action=PutUserPolicy&UserName=auditor&PolicyName=all&PolicyDocument={ALLOW_S3}");
+        self.iam(&policy).await?;
+        let key = self.iam("Action=CreateAccessKey&UserName=auditor").await?;
+        let reset = reqwest::Client::new().post(format!("{}/moto-api/reset-auth", self.endpoint)).body("0");
+        send(reset, "have credentials checked").await?;
+        Ok((element(&key, "AccessKeyId"), element(&key, "SecretAccessKey")))
+    }
+
+    async fn iam(&self, call: &str) -> Result<String, ServerError> {
+        let request = reqwest::Client::new()
+            .post(&self.endpoint)
+            .header("authorization", ANY_IAM_SIGNATURE)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("{call}&Version=2010-05-08"));
+        send(request, "ask for a user").await
+    }
+}
+
+impl Drop for MotoServer {
+    fn drop(&mut self) {
+        // It keeps nothing that would have to be saved, and it may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The interpreter with moto and boto3: named by `AUDITKEEP_LAB_PYTHON`, or the one that `cargo xtask setup` made.
+pub fn python() -> Result<PathBuf, ServerError> {
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.lab/venv/bin/python");
+    let python = std::env::var_os("AUDITKEEP_LAB_PYTHON").map_or(made, PathBuf::from);
+    if python.exists() {
+        Ok(python)
+    } else {
+        Err(ServerError::NotInstalled { server: SERVER, missing: "Python environment", looked_in: python })
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder, action: &'static str) -> Result<String, ServerError> {
+    let failed = |source| ServerError::client(action, source);
+    let answer = request.send().await.map_err(failed)?.error_for_status().map_err(failed)?;
+    answer.text().await.map_err(failed)
+}
+
+fn element(document: &str, name: &str) -> String {
+    let rest = document.split_once(&format!("<{name}>")).map_or("", |(_, rest)| rest);
+    rest.split('<').next().unwrap_or_default().to_owned()
+}
