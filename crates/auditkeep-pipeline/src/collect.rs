@@ -1,0 +1,171 @@
+//! Collecting: what an instance's log files hold and the archive does not, into the archive.
+//!
+//! One pass over one instance. It may be run again at any time, by any number of processes, and may die anywhere: what
+//! the trail's last commit says is where the next pass goes on. A file that cannot be read does not stop the others; it
+//! is part of the answer. Nothing here waits, schedules or retries.
+
+mod file;
+mod selection;
+mod writer;
+
+use std::time::Duration;
+
+use auditkeep_archive::archive::{Archive, ArchiveError};
+use auditkeep_archive::commit::{Source, SourceKind};
+use auditkeep_archive::layout;
+use auditkeep_archive::trail::{self, TrailError};
+use auditkeep_core::format::NotAnAuditLog;
+use auditkeep_core::integrity::key::SigningKey;
+use jiff::Timestamp;
+
+use crate::source::{Instance, LogFile, LogFiles, SourceError};
+use writer::TrailWriter;
+
+pub use selection::family;
+
+/// What a pass needs beside the source.
+pub struct Collector<'a> {
+    pub archive: &'a Archive,
+    pub key: &'a SigningKey,
+    /// Name and version of this program, for the commits.
+    pub writer: &'a str,
+    pub now: fn() -> Timestamp,
+    pub kind: SourceKind,
+    /// A file that was not written to for this long is taken to have ended, for the time being.
+    pub settled_after: Duration,
+    /// Told of each step; for people who watch.
+    pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
+}
+
+/// A step of a pass.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// So many files are going to be read, with so many bytes by the listing.
+    Files {
+        count: usize,
+        bytes: u64,
+    },
+    File {
+        log: &'a str,
+    },
+    /// That many more bytes of the file came in.
+    Bytes(u64),
+}
+
+/// What came of a pass.
+#[derive(Debug)]
+pub struct Pass {
+    pub instance: Instance,
+    pub trail: String,
+    /// One per audit log that was listed, in the order in which they were looked at.
+    pub files: Vec<FilePass>,
+    /// Raw bytes archived by this pass.
+    pub new_bytes: u64,
+    pub commits: u64,
+}
+
+#[derive(Debug)]
+pub struct FilePass {
+    pub log: String,
+    pub outcome: FileOutcome,
+}
+
+#[derive(Debug)]
+pub enum FileOutcome {
+    /// So many bytes more are in the archive; zero if only the listing had changed.
+    Archived {
+        bytes: u64,
+    },
+    /// The listing says that nothing is new.
+    Unchanged,
+    /// Its first record is still being written; the next pass will see it whole.
+    NoRecordYet,
+    /// Another collector archived the same bytes at the same time.
+    Overtaken,
+    Failed(FileError),
+}
+
+/// Why a file was not read. Nothing that is archived is touched by it.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    NotAnAuditLog(#[from] NotAnAuditLog),
+    #[error(
+        "`{log}` does not begin with the {archived} bytes that are archived of it: it was changed at the source"
+    )]
+    Changed { log: String, archived: u64 },
+    #[error("`{log}` has become shorter than the {archived} bytes that are archived of it")]
+    Shrunk { log: String, archived: u64 },
+    /// A segment's name is taken by other bytes.
+    #[error(transparent)]
+    Incident(ArchiveError),
+}
+
+/// Why a pass ended early. What was committed before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Trail(#[from] TrailError),
+    #[error("compressing `{log}` failed")]
+    Compress {
+        log: String,
+        #[source]
+        cause: std::io::Error,
+    },
+}
+
+impl Pass {
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &FileError)> {
+        self.files.iter().filter_map(|file| match &file.outcome {
+            FileOutcome::Failed(error) => Some((file.log.as_str(), error)),
+            _ => None,
+        })
+    }
+}
+
+impl Collector<'_> {
+    /// One pass over the audit logs that the instance lists now.
+    pub async fn collect(&self, instance: &Instance, files: &dyn LogFiles) -> Result<Pass, CollectError> {
+        let trail = trail_id(instance, self.kind);
+        let listed = files.list().await?;
+        let head = trail::head(self.archive, &trail).await?;
+        let mut writer = TrailWriter::new(self, self.source(instance), trail.clone(), head);
+        let selected = selection::select(self.kind, instance.engine, listed);
+        let (unchanged, changed) = selection::split_unchanged(self.kind, selected, writer.cursors());
+        let bytes = changed.iter().map(|file| file.log.size).sum();
+        (self.progress)(Progress::Files { count: changed.len(), bytes });
+
+        let done = |log: &LogFile, outcome| FilePass { log: log.name.clone(), outcome };
+        let mut passes: Vec<FilePass> =
+            unchanged.iter().map(|log| done(log, FileOutcome::Unchanged)).collect();
+        for selected in changed {
+            (self.progress)(Progress::File { log: &selected.log.name });
+            let outcome = file::read(self, instance, &selected, files, &mut writer).await?;
+            passes.push(done(&selected.log, outcome));
+        }
+        writer.commit().await?;
+        writer.correct(&mut passes);
+        let (new_bytes, commits) = writer.totals();
+        Ok(Pass { instance: instance.clone(), trail, files: passes, new_bytes, commits })
+    }
+
+    fn source(&self, instance: &Instance) -> Source {
+        Source {
+            kind: self.kind,
+            account: instance.account.clone(),
+            region: instance.region.clone(),
+            resource_id: instance.resource_id.clone(),
+            instance: instance.name.clone(),
+            engine: instance.engine.name().to_owned(),
+            cluster: instance.cluster.clone(),
+        }
+    }
+}
+
+pub fn trail_id(instance: &Instance, kind: SourceKind) -> String {
+    layout::trail_id(&instance.account, &instance.region, &instance.resource_id, kind.name())
+}

@@ -1,0 +1,373 @@
+//! Reading one log file: who it is, whether its archived beginning is unchanged, and what is new.
+//!
+//! The file is streamed once from its first byte, in memory that does not depend on its size. Identity is the hash of its
+//! first complete record, because names are reused.
+
+use auditkeep_archive::archive::ArchiveError;
+use auditkeep_archive::commit::{CHAIN_START, Cursor, SegmentLeaf, SourceKind, chain, cursor_key};
+use auditkeep_archive::layout::GenerationPrefix;
+use auditkeep_archive::segment::{self, SegmentWriter, Stored};
+use auditkeep_archive::trail::TrailError;
+use auditkeep_core::format::{self, Format, Framer, NotAnAuditLog, Seen};
+use auditkeep_core::integrity::hash::{Hasher, Sha256};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+
+use super::selection::{Selected, listed};
+use super::writer::{Reached, TrailWriter};
+use super::{CollectError, Collector, FileError, FileOutcome, Progress};
+use crate::source::{Instance, LogBytes, LogFiles};
+
+/// Enough to know a file's format and its first record.
+const HEAD_BYTES: usize = 64 << 10;
+
+pub(super) async fn read(
+    collector: &Collector<'_>,
+    instance: &Instance,
+    selected: &Selected,
+    files: &dyn LogFiles,
+    writer: &mut TrailWriter<'_>,
+) -> Result<FileOutcome, CollectError> {
+    let received = (collector.now)();
+    let mut bytes = match files.open(&selected.log.name).await {
+        // Asked again after its end, when the head was already all there is.
+        Ok(bytes) => bytes.fuse().boxed(),
+        Err(error) => return Ok(FileOutcome::Failed(error.into())),
+    };
+    let quiet = is_quiet(collector, selected, received);
+    let (head, at_end) = match read_head(&mut bytes).await {
+        Ok(head) => head,
+        Err(error) => return Ok(FileOutcome::Failed(error)),
+    };
+    if head.is_empty() {
+        return Ok(FileOutcome::Archived { bytes: 0 });
+    }
+    let complete = at_end && quiet && is_as_listed(collector, selected, head.len() as u64);
+    let (format, start) = match identify(instance, selected, &head, complete, writer) {
+        Ok(Some(known)) => known,
+        Ok(None) => return Ok(FileOutcome::NoRecordYet),
+        // Too little text to tell even what it is.
+        Err(NotAnAuditLog { seen: Seen::Text(_), .. }) if at_end && !complete && !head.contains(&b'\n') => {
+            return Ok(FileOutcome::NoRecordYet);
+        }
+        Err(error) => return Ok(FileOutcome::Failed(error.into())),
+    };
+    let mut reader = FileReader::new(collector, instance, selected, received, (format, start))?;
+    match reader.run(head, bytes, quiet, writer).await {
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::File(error)) => Ok(FileOutcome::Failed(error)),
+        Err(Stop::Pass(error)) => Err(error),
+    }
+}
+
+/// Whether the file is not growing any more, as far as the listing tells. Files on disk are what they are.
+fn is_quiet(collector: &Collector<'_>, selected: &Selected, now: Timestamp) -> bool {
+    if collector.kind == SourceKind::Import {
+        return true;
+    }
+    let quiet_ms = now.as_millisecond().saturating_sub(selected.log.last_written_ms);
+    quiet_ms >= i64::try_from(collector.settled_after.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Whether what came in is as long as the listing says. If not, the transfer ended early, the file has grown since it was
+/// listed, or rotation has put another one in its place: it cannot be taken for one that has ended. The sizes of files on
+/// disk are those of their compression.
+fn is_as_listed(collector: &Collector<'_>, selected: &Selected, length: u64) -> bool {
+    collector.kind == SourceKind::Import || length == selected.log.size
+}
+
+/// The first bytes, and whether they are all.
+async fn read_head(bytes: &mut LogBytes) -> Result<(Bytes, bool), FileError> {
+    let mut head = Vec::new();
+    while head.len() < HEAD_BYTES {
+        match bytes.try_next().await? {
+            Some(chunk) => head.extend_from_slice(&chunk),
+            None => return Ok((head.into(), true)),
+        }
+    }
+    Ok((head.into(), false))
+}
+
+/// The cursor from which to go on: the file's own, or one at its beginning. None while its first record is incomplete.
+fn identify(
+    instance: &Instance,
+    selected: &Selected,
+    head: &[u8],
+    complete: bool,
+    writer: &TrailWriter<'_>,
+) -> Result<Option<(Format, Cursor)>, NotAnAuditLog> {
+    let format = format::detect(instance.engine, &selected.log.name, head)?;
+    let Some(first) = format::first_record(format, head, complete) else { return Ok(None) };
+    let generation = Sha256::of(first).short();
+    if let Some(known) = writer.cursors().get(&cursor_key(&selected.family, &generation)) {
+        return Ok(Some((format, known.clone())));
+    }
+    let cursor = Cursor {
+        log: selected.log.name.clone(),
+        family: selected.family.clone(),
+        generation,
+        format: format.name().to_owned(),
+        day: day_of(format, first),
+        offset: 0,
+        complete_to: 0,
+        cuts: Vec::new(),
+        chain: CHAIN_START,
+        unfinished: Vec::new(),
+        listed: listed(&selected.log),
+        settled: false,
+        evidence_only: false,
+    };
+    Ok(Some((format, cursor)))
+}
+
+fn day_of(format: Format, first_record: &[u8]) -> String {
+    let mut framer = Framer::new(format);
+    framer.push(first_record);
+    let time = framer.finish(true).first_time_us.and_then(|us| Timestamp::from_microsecond(us).ok());
+    time.map_or_else(|| "undated".to_owned(), |time| time.strftime("%Y/%m/%d").to_string())
+}
+
+/// Why reading stopped: this file is bad, or the whole pass cannot go on.
+enum Stop {
+    File(FileError),
+    Pass(CollectError),
+}
+
+impl From<FileError> for Stop {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<CollectError> for Stop {
+    fn from(error: CollectError) -> Self {
+        Self::Pass(error)
+    }
+}
+
+struct FileReader<'a> {
+    collector: &'a Collector<'a>,
+    instance: &'a Instance,
+    selected: &'a Selected,
+    received: Timestamp,
+    /// As far as this pass has come.
+    cursor: Cursor,
+    /// What the archive held of the file when the pass began.
+    archived: u64,
+    /// Where the framer began: after the last record that was complete then.
+    framed_from: u64,
+    prefix: Prefix,
+    framer: Framer,
+    segment: SegmentWriter,
+    position: u64,
+}
+
+impl<'a> FileReader<'a> {
+    fn new(
+        collector: &'a Collector<'a>,
+        instance: &'a Instance,
+        selected: &'a Selected,
+        received: Timestamp,
+        (format, mut start): (Format, Cursor),
+    ) -> Result<Self, CollectError> {
+        // Once its records were left to the twin they stay there, also when the twin is deleted first.
+        start.evidence_only |= selected.has_csv_twin && format == Format::PostgresStderr;
+        // Until it was read to its end again: a pass that stops halfway must not look like one that is through.
+        start.settled = false;
+        let segment = SegmentWriter::new(start.offset).map_err(|cause| compress_error(selected, cause))?;
+        Ok(Self {
+            collector,
+            instance,
+            selected,
+            received,
+            archived: start.offset,
+            framed_from: start.complete_to,
+            prefix: Prefix::new(&start),
+            framer: Framer::new(format),
+            segment,
+            position: 0,
+            cursor: start,
+        })
+    }
+
+    async fn run(
+        &mut self,
+        head: Bytes,
+        mut rest: LogBytes,
+        quiet: bool,
+        writer: &mut TrailWriter<'_>,
+    ) -> Result<FileOutcome, Stop> {
+        let mut next = Some(head);
+        while let Some(chunk) = next {
+            (self.collector.progress)(Progress::Bytes(chunk.len() as u64));
+            if !self.take(&chunk, writer).await? {
+                return Ok(FileOutcome::Overtaken);
+            }
+            next = rest.try_next().await.map_err(FileError::from)?;
+        }
+        self.end(quiet, writer).await
+    }
+
+    /// Takes a chunk of the file. False if somebody else archives this file at the same time.
+    async fn take(&mut self, mut chunk: &[u8], writer: &mut TrailWriter<'_>) -> Result<bool, Stop> {
+        while !chunk.is_empty() {
+            let taken = if self.position < self.archived {
+                let taken = self.prefix.take(chunk);
+                if taken == 0 || self.position + taken as u64 == self.archived && !self.prefix.is_unchanged()
+                {
+                    return Err(self.changed().into());
+                }
+                taken
+            } else {
+                self.segment.push(chunk).map_err(|cause| compress_error(self.selected, cause))?
+            };
+            self.frame(&chunk[..taken]);
+            self.position += taken as u64;
+            chunk = &chunk[taken..];
+            if self.segment.is_full() && !self.store_segment(self.framed_to(), writer).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives the framer what lies after the last record that was complete before.
+    fn frame(&mut self, chunk: &[u8]) {
+        let skip = usize::try_from(self.framed_from.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        if let Some(unframed) = chunk.get(skip..) {
+            self.framer.push(unframed);
+        }
+    }
+
+    fn framed_to(&self) -> u64 {
+        self.framed_from + self.framer.complete_to()
+    }
+
+    async fn end(&mut self, quiet: bool, writer: &mut TrailWriter<'_>) -> Result<FileOutcome, Stop> {
+        if self.position < self.archived {
+            let log = self.selected.log.name.clone();
+            return Err(FileError::Shrunk { log, archived: self.archived }.into());
+        }
+        let settled = quiet && is_as_listed(self.collector, self.selected, self.position);
+        let complete_to = self.framed_from + self.framer.finish(settled).complete_to;
+        self.cursor.settled = settled;
+        let first = if self.segment.is_empty() {
+            let before = Reached::by(&self.cursor);
+            self.advance(None, complete_to);
+            let known = writer.cursors().get(&self.cursor.key());
+            let same = known.is_some_and(|known| *known == self.cursor);
+            same || writer.step(before, None, self.cursor.clone()).await?
+        } else {
+            self.store_segment(complete_to, writer).await?
+        };
+        let bytes = self.cursor.offset - self.archived;
+        Ok(if first { FileOutcome::Archived { bytes } } else { FileOutcome::Overtaken })
+    }
+
+    /// Stores the segment in the making and begins the next one.
+    async fn store_segment(&mut self, complete_to: u64, writer: &mut TrailWriter<'_>) -> Result<bool, Stop> {
+        let next = SegmentWriter::new(self.position).map_err(|cause| compress_error(self.selected, cause))?;
+        let segment = std::mem::replace(&mut self.segment, next);
+        let segment = segment.finish().map_err(|cause| compress_error(self.selected, cause))?;
+        let prefix = GenerationPrefix {
+            account: &self.instance.account,
+            region: &self.instance.region,
+            resource_id: &self.instance.resource_id,
+            day: &self.cursor.day,
+            log: &self.cursor.family,
+            generation: &self.cursor.generation,
+        };
+        let stored = match segment::store(self.collector.archive, &prefix, segment).await {
+            Ok(stored) => stored,
+            Err(error @ ArchiveError::Incident { .. }) => return Err(FileError::Incident(error).into()),
+            Err(error) => return Err(CollectError::from(TrailError::from(error)).into()),
+        };
+        let leaf = self.leaf(&stored, complete_to);
+        let before = Reached::by(&self.cursor);
+        self.advance(Some(leaf.clone()), complete_to);
+        Ok(writer.step(before, Some(leaf), self.cursor.clone()).await?)
+    }
+
+    fn advance(&mut self, leaf: Option<SegmentLeaf>, complete_to: u64) {
+        let cursor = &mut self.cursor;
+        cursor.log.clone_from(&self.selected.log.name);
+        cursor.listed = listed(&self.selected.log);
+        cursor.complete_to = complete_to;
+        if let Some(leaf) = &leaf {
+            cursor.offset = leaf.to;
+            cursor.cuts.push(leaf.to);
+            cursor.chain = chain(&cursor.chain, &leaf.raw_sha256);
+        }
+        cursor.unfinished.extend(leaf);
+        cursor.unfinished.retain(|segment| segment.to > complete_to);
+    }
+
+    fn leaf(&self, stored: &Stored, complete_to: u64) -> SegmentLeaf {
+        SegmentLeaf {
+            log: self.selected.log.name.clone(),
+            generation: self.cursor.generation.clone(),
+            from: stored.from,
+            to: stored.to,
+            complete_to,
+            raw_sha256: stored.raw_sha256,
+            object: stored.name.clone(),
+            object_sha256: stored.object_sha256,
+            object_size: stored.object_size,
+            format: self.cursor.format.clone(),
+            received: self.received,
+        }
+    }
+
+    fn changed(&self) -> FileError {
+        FileError::Changed { log: self.selected.log.name.clone(), archived: self.archived }
+    }
+}
+
+fn compress_error(selected: &Selected, cause: std::io::Error) -> CollectError {
+    CollectError::Compress { log: selected.log.name.clone(), cause }
+}
+
+/// Hashes again what is archived already, in the same pieces, to see whether it is still the same.
+struct Prefix {
+    expected: Sha256,
+    cuts: std::vec::IntoIter<u64>,
+    next_cut: u64,
+    position: u64,
+    hasher: Hasher,
+    chain: Sha256,
+}
+
+impl Prefix {
+    fn new(cursor: &Cursor) -> Self {
+        let mut cuts = cursor.cuts.clone().into_iter();
+        let next_cut = cuts.next().unwrap_or(0);
+        Self {
+            expected: cursor.chain,
+            cuts,
+            next_cut,
+            position: 0,
+            hasher: Hasher::new(),
+            chain: CHAIN_START,
+        }
+    }
+
+    /// Takes bytes up to the next cut, and returns how many that were.
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        let room = usize::try_from(self.next_cut - self.position).unwrap_or(usize::MAX);
+        let taken = bytes.len().min(room);
+        self.hasher.update(&bytes[..taken]);
+        self.position += taken as u64;
+        if self.position == self.next_cut {
+            let raw = std::mem::take(&mut self.hasher).finish();
+            self.chain = chain(&self.chain, &raw);
+            self.next_cut = self.cuts.next().unwrap_or(self.position);
+        }
+        taken
+    }
+
+    /// Meaningful once everything that is archived was taken.
+    fn is_unchanged(&self) -> bool {
+        self.chain == self.expected
+    }
+}

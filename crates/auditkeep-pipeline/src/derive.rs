@@ -1,0 +1,262 @@
+//! Deriving: the archive's commits into rows of the tables.
+//!
+//! A follower. The table itself says which commit of a trail it holds last, and the rows of the next ones depend on
+//! nothing but what the archive holds, so deriving twice, from two processes or after a crash changes nothing, and a lost
+//! table is derived again from the first commit. Bytes are believed only after their hashes were found right.
+
+use std::collections::BTreeMap;
+
+use auditkeep_archive::archive::{Archive, ArchiveError};
+use auditkeep_archive::commit::{Body, Cursor, Leaf, SegmentLeaf};
+use auditkeep_archive::segment;
+use auditkeep_archive::trail::{self, TrailError};
+use auditkeep_core::engine::{Engine, UnknownEngine};
+use auditkeep_core::event::columns::{Accounting, EventColumns, RowContext};
+use auditkeep_core::format::{self, Format};
+
+use crate::table::{Derived, EventTable, TableError};
+
+/// Raw bytes whose rows are gathered before they are written, about.
+const BATCH_BYTES: u64 = 64 << 20;
+
+/// Why deriving a trail stopped. The commits before are in the table.
+#[derive(Debug, thiserror::Error)]
+pub enum DeriveError {
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    Trail(#[from] TrailError),
+    #[error(transparent)]
+    Table(#[from] TableError),
+    #[error(
+        "commit {commit} of trail `{trail}` holds a log of format `{format}`, which this version cannot read"
+    )]
+    UnknownFormat { trail: String, commit: u64, format: String },
+    #[error("commit {commit} of trail `{trail}` comes from an engine that this version cannot read")]
+    UnknownEngine {
+        trail: String,
+        commit: u64,
+        #[source]
+        cause: UnknownEngine,
+    },
+    #[error("commit {commit} of trail `{trail}` names no bytes {from}..{to} of `{log}`")]
+    NoBytes { trail: String, commit: u64, log: String, from: u64, to: u64 },
+    #[error("the events table holds commit {commit} of trail `{trail}`, which the archive does not")]
+    Ahead { trail: String, commit: u64 },
+}
+
+/// What deriving one trail came to.
+#[derive(Debug)]
+pub struct TrailPass {
+    pub trail: String,
+    /// Commits whose rows were added.
+    pub commits: u64,
+    pub accounting: Accounting,
+    pub error: Option<DeriveError>,
+}
+
+/// Derives what is new in every trail. A trail that cannot be read does not stop the others.
+pub async fn derive(
+    archive: &Archive,
+    table: &dyn EventTable,
+    progress: &(dyn Fn(&TrailPass) + Sync),
+) -> Result<Vec<TrailPass>, ArchiveError> {
+    let mut passes = Vec::new();
+    for trail in archive.trails().await? {
+        let mut pass = TrailPass { trail, commits: 0, accounting: Accounting::default(), error: None };
+        pass.error = derive_trail(archive, table, &mut pass, progress).await.err();
+        passes.push(pass);
+    }
+    Ok(passes)
+}
+
+async fn derive_trail(
+    archive: &Archive,
+    table: &dyn EventTable,
+    pass: &mut TrailPass,
+    progress: &(dyn Fn(&TrailPass) + Sync),
+) -> Result<(), DeriveError> {
+    let trail = pass.trail.clone();
+    let mut after = table.derived_through(&trail).await?;
+    let mut cursors = match after {
+        None => BTreeMap::new(),
+        Some(commit) => match trail::read(archive, &trail, commit).await? {
+            Some(head) => head.body.cursors,
+            None => return Err(DeriveError::Ahead { trail, commit }),
+        },
+    };
+    let mut batch: Option<Batch> = None;
+    let mut number = after.unwrap_or(0) + 1;
+    while let Some(head) = trail::read(archive, &trail, number).await? {
+        let batch_now = batch.get_or_insert_with(Batch::default);
+        batch_now.add(archive, &head.body, &cursors).await?;
+        cursors = head.body.cursors;
+        pass.commits += 1;
+        if batch_now.bytes >= BATCH_BYTES {
+            write(table, pass, batch.take(), &mut after, number).await?;
+            progress(pass);
+        }
+        number += 1;
+    }
+    write(table, pass, batch, &mut after, number - 1).await?;
+    progress(pass);
+    Ok(())
+}
+
+async fn write(
+    table: &dyn EventTable,
+    pass: &mut TrailPass,
+    batch: Option<Batch>,
+    after: &mut Option<u64>,
+    through: u64,
+) -> Result<(), DeriveError> {
+    let Some(batch) = batch else { return Ok(()) };
+    let (mut events, mut problems) = (Vec::new(), Vec::new());
+    if let Some(mut columns) = batch.columns {
+        pass.accounting.add(columns.accounting());
+        let parsed = columns.finish();
+        events.push(parsed.events);
+        problems.push(parsed.problems);
+    }
+    table.append(Derived { trail: pass.trail.clone(), after: *after, through, events, problems }).await?;
+    // A crash from here on loses nothing: the table says itself that it holds these commits.
+    *after = Some(through);
+    Ok(())
+}
+
+/// Rows of some commits, not written yet.
+#[derive(Default)]
+struct Batch {
+    columns: Option<EventColumns>,
+    bytes: u64,
+}
+
+impl Batch {
+    async fn add(
+        &mut self,
+        archive: &Archive,
+        body: &Body,
+        before: &BTreeMap<String, Cursor>,
+    ) -> Result<(), DeriveError> {
+        for (key, cursor) in &body.cursors {
+            let known = before.get(key);
+            let from = known.map_or(0, |known| known.complete_to);
+            if cursor.complete_to > from && !cursor.evidence_only {
+                let range =
+                    Range { body, cursor, unfinished: known.map_or(&[], |known| &known.unfinished), from };
+                self.add_range(archive, &range).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_range(&mut self, archive: &Archive, range: &Range<'_>) -> Result<(), DeriveError> {
+        let segments = range.segments()?;
+        let raw = range.read(archive, &segments).await?;
+        let context = range.context(&segments)?;
+        let format = range.format()?;
+        let columns = match &mut self.columns {
+            Some(columns) => {
+                columns.set_context(context);
+                columns
+            }
+            None => self.columns.insert(EventColumns::new(context)),
+        };
+        columns.set_segments(segments.iter().map(|leaf| (leaf.from, leaf.to, leaf.object.clone())).collect());
+        format::parse(format, &raw, range.from, columns);
+        self.bytes += raw.len() as u64;
+        Ok(())
+    }
+}
+
+/// The complete records that one commit adds to one file.
+struct Range<'a> {
+    body: &'a Body,
+    cursor: &'a Cursor,
+    /// Segments of earlier commits that hold the beginning of the first record.
+    unfinished: &'a [SegmentLeaf],
+    from: u64,
+}
+
+impl Range<'_> {
+    /// The segments that hold the range, without hole.
+    fn segments(&self) -> Result<Vec<SegmentLeaf>, DeriveError> {
+        let to = self.cursor.complete_to;
+        let own = self.body.leaves.iter().filter_map(|leaf| match leaf {
+            Leaf::Segment(leaf)
+                if leaf.generation == self.cursor.generation && leaf.log == self.cursor.log =>
+            {
+                Some(leaf)
+            }
+            _ => None,
+        });
+        let segments: Vec<SegmentLeaf> = self
+            .unfinished
+            .iter()
+            .chain(own)
+            .filter(|leaf| leaf.to > self.from && leaf.from < to)
+            .cloned()
+            .collect();
+        let begins = segments.first().is_some_and(|first| first.from <= self.from);
+        let ends = segments.last().is_some_and(|last| last.to >= to);
+        if begins && ends && segments.windows(2).all(|pair| pair[0].to == pair[1].from) {
+            Ok(segments)
+        } else {
+            Err(self.no_bytes())
+        }
+    }
+
+    async fn read(&self, archive: &Archive, segments: &[SegmentLeaf]) -> Result<Vec<u8>, DeriveError> {
+        let mut raw = Vec::new();
+        for leaf in segments {
+            raw.extend(segment::read(archive, leaf).await?);
+        }
+        let start = segments.first().map_or(self.from, |leaf| leaf.from);
+        let skip = usize::try_from(self.from - start).unwrap_or(usize::MAX);
+        let end = usize::try_from(self.cursor.complete_to - start).unwrap_or(usize::MAX);
+        raw.truncate(end);
+        if skip > raw.len() {
+            return Err(self.no_bytes());
+        }
+        Ok(raw.split_off(skip))
+    }
+
+    fn context(&self, segments: &[SegmentLeaf]) -> Result<RowContext, DeriveError> {
+        let source = &self.body.source;
+        let engine: Engine = source.engine.parse().map_err(|cause| DeriveError::UnknownEngine {
+            trail: self.body.trail.clone(),
+            commit: self.body.number,
+            cause,
+        })?;
+        let received = segments.last().map_or(self.body.time, |leaf| leaf.received);
+        Ok(RowContext {
+            account: source.account.clone(),
+            region: source.region.clone(),
+            engine,
+            cluster: source.cluster.clone(),
+            instance: source.instance.clone(),
+            resource_id: source.resource_id.clone(),
+            trail: self.body.trail.clone(),
+            commit_number: self.body.number,
+            received_at_us: received.as_microsecond(),
+        })
+    }
+
+    fn format(&self) -> Result<Format, DeriveError> {
+        self.cursor.format.parse().map_err(|_| DeriveError::UnknownFormat {
+            trail: self.body.trail.clone(),
+            commit: self.body.number,
+            format: self.cursor.format.clone(),
+        })
+    }
+
+    fn no_bytes(&self) -> DeriveError {
+        DeriveError::NoBytes {
+            trail: self.body.trail.clone(),
+            commit: self.body.number,
+            log: self.cursor.log.clone(),
+            from: self.from,
+            to: self.cursor.complete_to,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The stages between a database's logs and the tables that people query, and the ports through which they reach the world.
+//!
+//! A stage reads through one port and writes through another; it does not know AWS, Delta Lake or the command line.
+//!
+//! - [`collect`]: log files into the archive.
+//! - [`derive`]: commits of the archive into rows of the tables.
+//! - [`source`]: where log files are read from.
+//! - [`table`]: where derived events go.
+
+pub mod collect;
+pub mod derive;
+pub mod source;
+pub mod table;
