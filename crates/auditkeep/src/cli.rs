@@ -1,0 +1,176 @@
+//! The command line: what may be typed, and which command answers it. One file a command.
+
+mod collect;
+mod demo;
+mod derive;
+mod events;
+mod export;
+mod import;
+mod init;
+mod query;
+mod status;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use auditkeep_archive::archive::Archive;
+use auditkeep_core::integrity::key::SigningKey;
+use auditkeep_events::{DeltaTables, QueryEngine};
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config};
+use crate::failure::{Exit, Failure};
+use crate::keys;
+use crate::place::Place;
+
+/// Name and version of this program, as commits state it.
+pub const WRITER: &str = concat!("auditkeep ", env!("CARGO_PKG_VERSION"));
+
+const DEFAULT_ARCHIVE: &str = "./archive";
+const DEFAULT_KEY: &str = "auditkeep.key";
+
+/// Keeps the audit logs of RDS and Aurora databases, proves that nothing was lost or altered, and answers questions.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 110)]
+#[command(after_help = "Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 ran well and found a problem.")]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// The archive: ./dir, file:///dir or s3://bucket/prefix [default: the configuration's, else ./archive]
+    #[arg(long, global = true, value_name = "URL", env = "AUDITKEEP_ARCHIVE")]
+    pub archive: Option<String>,
+    /// The configuration file [default: auditkeep.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "AUDITKEEP_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The signing key's file [default: the configuration's, else auditkeep.key]
+    #[arg(long, global = true, value_name = "FILE", env = "AUDITKEEP_KEY")]
+    pub key: Option<PathBuf>,
+    /// Print JSON, as documented in docs/cli.md
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more on standard error
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show everything on recorded logs: no AWS account, no database, nothing to install
+    Demo(demo::DemoArguments),
+    /// Write a configuration and a signing key, and make the archive
+    Init(init::InitArguments),
+    /// Collect what is new in the audit logs of RDS and Aurora instances
+    Collect(collect::CollectArguments),
+    /// Archive log files that lie on a disk
+    Import(import::ImportArguments),
+    /// Derive events from what is new in the archive (collect and import do it too)
+    Derive,
+    /// Run SQL over the tables `events` and `problems`
+    Query(query::QueryArguments),
+    /// Show events that match
+    Events(events::EventsArguments),
+    /// Check that everything in the archive is there and unaltered
+    Verify(verify::VerifyArguments),
+    /// Take things out of the archive
+    #[command(subcommand)]
+    Export(export::ExportCommand),
+    /// Show what is archived of each instance
+    Status,
+}
+
+/// Runs the command that was typed.
+pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let Arguments { global, command } = arguments;
+    match command {
+        // The demo and init decide for themselves where things are.
+        Command::Demo(arguments) => demo::run(&global, &arguments).await,
+        Command::Init(arguments) => init::run(&global, &arguments).await,
+        command => {
+            let context = Context::new(global)?;
+            match command {
+                Command::Collect(arguments) => collect::run(&context, &arguments).await,
+                Command::Import(arguments) => import::run(&context, &arguments).await,
+                Command::Query(arguments) => query::run(&context, &arguments).await,
+                Command::Events(arguments) => events::run(&context, &arguments).await,
+                Command::Verify(arguments) => verify::run(&context, &arguments).await,
+                Command::Export(command) => export::run(&context, &command).await,
+                Command::Status => status::run(&context).await,
+                Command::Derive | Command::Demo(_) | Command::Init(_) => derive::run(&context).await,
+            }
+        }
+    }
+}
+
+/// What most commands need: where the archive is, and which key signs.
+pub struct Context {
+    pub config: Config,
+    pub json: bool,
+    pub place: Place,
+    pub key_path: PathBuf,
+}
+
+impl Context {
+    fn new(global: Global) -> Result<Self, Failure> {
+        let mut config = config::load(global.config.as_deref())?;
+        // What was typed starts at the working directory, what was configured at the configuration.
+        let typed = global.archive.map(|typed| Place::parse(&typed, Path::new(""))).transpose()?;
+        if let Some(key) = global.key {
+            config.key = Some(std::path::absolute(key)?);
+        }
+        let context = Self::of(config, global.json);
+        match typed {
+            Some(place) => Ok(Self { place, ..context? }),
+            None => context,
+        }
+    }
+
+    /// What the configuration alone says.
+    fn of(config: Config, json: bool) -> Result<Self, Failure> {
+        let archive = config.archive.as_deref().unwrap_or(DEFAULT_ARCHIVE);
+        let place = Place::parse(archive, &config.directory)?;
+        let key = config.key.as_deref().unwrap_or(Path::new(DEFAULT_KEY));
+        let key_path = config.directory.join(key);
+        Ok(Self { config, json, place, key_path })
+    }
+
+    pub async fn archive(&self) -> Result<Archive, Failure> {
+        self.place.open().await
+    }
+
+    pub fn signing_key(&self) -> Result<SigningKey, Failure> {
+        keys::read_signing_key(&self.key_path)
+    }
+
+    pub fn tables(&self, archive: &Archive) -> DeltaTables {
+        DeltaTables::new(Arc::clone(archive.store()), self.place.url().clone())
+    }
+
+    pub async fn queries(&self, archive: &Archive) -> Result<QueryEngine, Failure> {
+        Ok(QueryEngine::open(Arc::clone(archive.store()), self.place.url().clone()).await?)
+    }
+}
+
+/// The clock; the only place that looks at it for what is archived.
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

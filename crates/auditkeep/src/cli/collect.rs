@@ -1,0 +1,290 @@
+//! `auditkeep collect`: what is new in the instances' audit logs, into the archive, and from there into the tables.
+
+use auditkeep_archive::archive::Archive;
+use auditkeep_archive::commit::SourceKind;
+use auditkeep_aws::config::LoadOptions;
+use auditkeep_aws::{DiscoveredInstance, RdsAccount, RdsOptions};
+use auditkeep_core::integrity::key::SigningKey;
+use auditkeep_pipeline::collect::{Collector, FileError, FileOutcome, Pass, Progress};
+use auditkeep_pipeline::source::{Instance, LogFiles};
+use clap::Args;
+use serde::Serialize;
+use std::time::Duration;
+use url::Url;
+
+use super::derive::{self, Derivation};
+use super::{Context, WRITER, now};
+use crate::config::{RdsConfig, is_chosen};
+use crate::failure::{self, Exit, Failure};
+use crate::output::table::Rows;
+use crate::output::{bytes, data, json, plural, talk};
+use crate::progress::Bar;
+
+/// PostgreSQL writes the lines of one record at once; after this long without a write the last record is whole.
+const SETTLED_AFTER: Duration = Duration::from_mins(5);
+
+#[derive(Debug, Args)]
+pub struct CollectArguments {
+    /// Only these instances; * stands for any text
+    #[arg(long = "instance", value_name = "NAME")]
+    instances: Vec<String>,
+    /// The region to collect from, instead of the configuration's
+    #[arg(long)]
+    region: Option<String>,
+    /// Archive only; `auditkeep derive` can follow at any time
+    #[arg(long)]
+    no_derive: bool,
+}
+
+/// The answer, in JSON as it stands here.
+#[derive(Debug, Default, Serialize)]
+pub struct Collection {
+    pub instances: Vec<InstanceResult>,
+    /// Instances that were not asked, and why.
+    pub skipped: Vec<Skipped>,
+    pub new_bytes: u64,
+    pub commits: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub derived: Option<Derivation>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct InstanceResult {
+    pub instance: String,
+    pub resource_id: String,
+    pub engine: &'static str,
+    pub logs: u64,
+    /// Logs that had something new.
+    pub changed: u64,
+    pub new_bytes: u64,
+    pub commits: u64,
+    pub failures: Vec<Failed>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Failed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    pub error: String,
+    #[serde(skip)]
+    hint: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Skipped {
+    pub instance: String,
+    pub engine: String,
+    pub reason: String,
+}
+
+pub async fn run(context: &Context, arguments: &CollectArguments) -> Result<Exit, Failure> {
+    let archive = context.archive().await?;
+    let key = context.signing_key()?;
+    let mut collection = Collection::default();
+    for rds in sources(context, arguments) {
+        let account = connect(&rds).await?;
+        collect_account(&archive, &key, &account, &rds, &mut collection).await?;
+    }
+    finish(context, &archive, collection, !arguments.no_derive).await
+}
+
+/// What the configuration and the command line together ask for.
+fn sources(context: &Context, arguments: &CollectArguments) -> Vec<RdsConfig> {
+    let mut sources = context.config.rds.clone();
+    if sources.is_empty() || arguments.region.is_some() {
+        sources = vec![RdsConfig { region: arguments.region.clone(), ..RdsConfig::default() }];
+    }
+    for source in &mut sources {
+        if !arguments.instances.is_empty() {
+            source.include.clone_from(&arguments.instances);
+        }
+    }
+    sources
+}
+
+async fn connect(rds: &RdsConfig) -> Result<RdsAccount, Failure> {
+    let config =
+        auditkeep_aws::config::load(&LoadOptions { region: rds.region.clone(), ..LoadOptions::default() })
+            .await?;
+    let endpoint = rds.endpoint.as_deref().map(Url::parse).transpose().map_err(|error| {
+        Failure::usage(
+            format!("`endpoint` in the configuration is no URL: {error}"),
+            "write it as `https://host`",
+        )
+    })?;
+    Ok(RdsAccount::new(&config, RdsOptions { endpoint, ..RdsOptions::default() }).await?)
+}
+
+/// Collects from every chosen instance of an account. A failing instance does not stop the others.
+pub async fn collect_account(
+    archive: &Archive,
+    key: &SigningKey,
+    account: &RdsAccount,
+    rds: &RdsConfig,
+    collection: &mut Collection,
+) -> Result<(), Failure> {
+    for discovered in account.instances().await? {
+        match discovered {
+            DiscoveredInstance::Readable(instance) if is_chosen(rds, &instance.name) => {
+                let files = account.log_files(&instance);
+                collection.add(collect_instance(archive, key, SourceKind::LogFiles, &instance, &files).await);
+            }
+            DiscoveredInstance::Skipped { name, engine, reason } if is_chosen(rds, &name) => {
+                collection.skipped.push(Skipped { instance: name, engine, reason });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// One pass over one instance, with a progress bar.
+pub async fn collect_instance(
+    archive: &Archive,
+    key: &SigningKey,
+    kind: SourceKind,
+    instance: &Instance,
+    files: &dyn LogFiles,
+) -> InstanceResult {
+    let bar = Bar::bytes(&instance.name);
+    let progress = |step: Progress<'_>| match step {
+        Progress::Files { bytes, .. } => bar.expect(bytes),
+        Progress::File { log } => bar.say(log),
+        Progress::Bytes(bytes) => bar.advance(bytes),
+    };
+    let collector = Collector {
+        archive,
+        key,
+        writer: WRITER,
+        now,
+        kind,
+        settled_after: SETTLED_AFTER,
+        progress: &progress,
+    };
+    let outcome = collector.collect(instance, files).await;
+    drop(bar);
+    match outcome {
+        Ok(pass) => InstanceResult::of(&pass),
+        Err(error) => {
+            let failed =
+                Failed { log: None, error: failure::with_causes(&error), hint: failure::hint(&error) };
+            InstanceResult { failures: vec![failed], ..InstanceResult::empty(instance) }
+        }
+    }
+}
+
+impl InstanceResult {
+    fn empty(instance: &Instance) -> Self {
+        Self {
+            instance: instance.name.clone(),
+            resource_id: instance.resource_id.clone(),
+            engine: instance.engine.name(),
+            logs: 0,
+            changed: 0,
+            new_bytes: 0,
+            commits: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    pub fn of(pass: &Pass) -> Self {
+        let changed =
+            |outcome: &FileOutcome| matches!(outcome, FileOutcome::Archived { bytes } if *bytes > 0);
+        Self {
+            logs: pass.files.len() as u64,
+            changed: pass.files.iter().filter(|file| changed(&file.outcome)).count() as u64,
+            new_bytes: pass.new_bytes,
+            commits: pass.commits,
+            failures: pass.failures().map(|(log, error)| Failed::of(log, error)).collect(),
+            ..Self::empty(&pass.instance)
+        }
+    }
+}
+
+impl Failed {
+    fn of(log: &str, error: &FileError) -> Self {
+        Self { log: Some(log.to_owned()), error: failure::with_causes(error), hint: failure::hint(error) }
+    }
+
+    fn tell(&self, instance: &str) {
+        let failure = Failure::new(format!("{instance}: {}", self.error), "");
+        let hint = self
+            .hint
+            .clone()
+            .unwrap_or_else(|| "run the same command again; what was archived is kept".to_owned());
+        talk(&failure.with_hint(hint).to_string());
+    }
+}
+
+impl Collection {
+    pub fn add(&mut self, result: InstanceResult) {
+        self.new_bytes += result.new_bytes;
+        self.commits += result.commits;
+        self.instances.push(result);
+    }
+
+    fn has_failures(&self) -> bool {
+        self.instances.iter().any(|instance| !instance.failures.is_empty())
+    }
+
+    pub fn tell_failures(&self) {
+        for instance in &self.instances {
+            instance.failures.iter().for_each(|failure| failure.tell(&instance.instance));
+        }
+    }
+
+    pub fn table(&self) -> Rows {
+        let mut table = Rows::new(&["INSTANCE", "ENGINE", "LOGS", "CHANGED", "ARCHIVED", "COMMITS"]);
+        for column in 2..6 {
+            table.align_right(column);
+        }
+        for instance in &self.instances {
+            table.add([
+                instance.instance.clone(),
+                instance.engine.to_owned(),
+                instance.logs.to_string(),
+                instance.changed.to_string(),
+                bytes(instance.new_bytes),
+                instance.commits.to_string(),
+            ]);
+        }
+        table
+    }
+
+    /// One line on what was archived.
+    pub fn summary(&self) -> String {
+        match self.new_bytes {
+            0 => "nothing new to archive".to_owned(),
+            new => format!("archived {} in {}", bytes(new), plural(self.commits, "commit")),
+        }
+    }
+}
+
+/// Derives what was archived, and prints the answer.
+pub async fn finish(
+    context: &Context,
+    archive: &Archive,
+    mut collection: Collection,
+    derive: bool,
+) -> Result<Exit, Failure> {
+    collection.tell_failures();
+    for skipped in &collection.skipped {
+        talk(&format!("skipped {} ({}): {}", skipped.instance, skipped.engine, skipped.reason));
+    }
+    if derive {
+        collection.derived = Some(derive::all(context, archive).await?);
+    }
+    if context.json {
+        json(&collection)?;
+    } else if collection.instances.is_empty() {
+        talk("no instance was found; check the region, the account and the names");
+    } else {
+        collection.table().print()?;
+        data(&format!("\n{}", collection.summary()))?;
+        if let Some(derived) = &collection.derived {
+            data(&derived.summary())?;
+        }
+    }
+    let derived = collection.derived.as_ref().map_or(Exit::Fine, Derivation::exit);
+    Ok(if collection.has_failures() { Exit::Failed } else { derived })
+}

@@ -1,0 +1,100 @@
+//! `auditkeep derive`: what is new in the archive, into the tables.
+
+use auditkeep_archive::archive::Archive;
+use auditkeep_core::event::columns::Accounting;
+use auditkeep_pipeline::derive::{TrailPass, derive};
+use serde::Serialize;
+
+use super::Context;
+use crate::failure::{self, Exit, Failure};
+use crate::output::{data, json, plural, talk};
+use crate::progress::Bar;
+
+/// What came of a derivation, summed over all trails.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Derivation {
+    pub commits: u64,
+    pub events: u64,
+    pub problems: u64,
+    /// Bytes that were read, all of them accounted for.
+    pub bytes: u64,
+    pub failures: Vec<DeriveFailure>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct DeriveFailure {
+    pub trail: String,
+    pub error: String,
+    #[serde(skip)]
+    hint: Option<String>,
+}
+
+pub async fn run(context: &Context) -> Result<Exit, Failure> {
+    let archive = context.archive().await?;
+    let derivation = all(context, &archive).await?;
+    if context.json {
+        json(&derivation)?;
+    } else {
+        data(&derivation.summary())?;
+    }
+    Ok(derivation.exit())
+}
+
+/// Derives every trail. Failures of single trails are told and remembered, not returned.
+pub async fn all(context: &Context, archive: &Archive) -> Result<Derivation, Failure> {
+    let bar = Bar::spinner("deriving");
+    let tables = context.tables(archive);
+    let progress =
+        |pass: &TrailPass| bar.say(&format!("{}  {}", pass.trail, plural(pass.accounting.events, "event")));
+    let passes = derive(archive, &tables, &progress).await?;
+    drop(bar);
+    let mut derivation = Derivation::default();
+    for pass in passes {
+        derivation.add(pass);
+    }
+    for failure in &derivation.failures {
+        failure.tell();
+    }
+    Ok(derivation)
+}
+
+impl Derivation {
+    fn add(&mut self, pass: TrailPass) {
+        let Accounting { events, problems, .. } = pass.accounting;
+        self.commits += pass.commits;
+        self.events += events;
+        self.problems += problems;
+        self.bytes += pass.accounting.bytes();
+        if let Some(error) = pass.error {
+            let (error, hint) = (failure::with_causes(&error), failure::hint(&error));
+            self.failures.push(DeriveFailure { trail: pass.trail, error, hint });
+        }
+    }
+
+    pub fn summary(&self) -> String {
+        if self.commits == 0 {
+            return "nothing new to derive".to_owned();
+        }
+        let problems = match self.problems {
+            0 => "every record was read".to_owned(),
+            problems => format!("{} (see the table `problems`)", plural(problems, "problem")),
+        };
+        format!(
+            "derived {} from {}; {problems}",
+            plural(self.events, "event"),
+            plural(self.commits, "commit")
+        )
+    }
+
+    pub fn exit(&self) -> Exit {
+        if self.failures.is_empty() { Exit::Fine } else { Exit::Failed }
+    }
+}
+
+impl DeriveFailure {
+    fn tell(&self) {
+        let failure = Failure::new(format!("deriving trail `{}` failed: {}", self.trail, self.error), "");
+        let hint = self.hint.clone().unwrap_or_else(|| "run `auditkeep derive` again".to_owned());
+        talk(&failure.with_hint(hint).to_string());
+    }
+}

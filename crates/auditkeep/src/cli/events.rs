@@ -1,0 +1,205 @@
+//! `auditkeep events`: events that match, without writing SQL.
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use auditkeep_events::EventFilter;
+use clap::Args;
+use futures::StreamExt;
+use jiff::{Span, Timestamp, civil, tz::TimeZone};
+
+use super::{Context, now};
+use crate::failure::{Exit, Failure};
+use crate::output::table::Rows;
+use crate::output::{data, escape, plural, rows, talk};
+
+/// What a table shows of a statement; `--json` prints all of it.
+const SHOWN_CHARACTERS: usize = 100;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Times are UTC: 2026-03-01, 2026-03-01T12:30, 2026-03-01T12:30:00+01:00, or an age such as 90m, 24h, 7d."
+)]
+pub struct EventsArguments {
+    #[arg(long)]
+    user: Option<String>,
+    #[arg(long)]
+    database: Option<String>,
+    /// A table or other object, with or without its schema
+    #[arg(long)]
+    object: Option<String>,
+    /// read, write, ddl, role, function, connect, disconnect, admin or misc
+    #[arg(long, value_parser = CLASSES)]
+    class: Option<String>,
+    /// Name or resource id of the instance
+    #[arg(long)]
+    instance: Option<String>,
+    /// From this time on
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Up to, and not including, this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only what failed
+    #[arg(long)]
+    failed: bool,
+    /// Only statements that contain this text, in any case
+    #[arg(long, value_name = "TEXT")]
+    grep: Option<String>,
+    /// At most so many, the newest; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    limit: usize,
+}
+
+/// The columns that a row of the table is made of.
+const TEXTS: [&str; 10] = [
+    "instance",
+    "user_name",
+    "database_name",
+    "client_address",
+    "class",
+    "outcome",
+    "statement",
+    "error_text",
+    "command",
+    "object_name",
+];
+
+const CLASSES: [&str; 9] =
+    ["read", "write", "ddl", "role", "function", "connect", "disconnect", "admin", "misc"];
+
+pub async fn run(context: &Context, arguments: &EventsArguments) -> Result<Exit, Failure> {
+    let filter = EventFilter {
+        user: arguments.user.clone(),
+        database: arguments.database.clone(),
+        object: arguments.object.clone(),
+        class: arguments.class.clone(),
+        since_us: arguments.since.as_deref().map(|text| time(text, "--since")).transpose()?,
+        until_us: arguments.until.as_deref().map(|text| time(text, "--until")).transpose()?,
+        failed: arguments.failed,
+        grep: arguments.grep.clone(),
+        instance: arguments.instance.clone(),
+        limit: (arguments.limit > 0).then_some(arguments.limit),
+    };
+    let archive = context.archive().await?;
+    let engine = context.queries(&archive).await?;
+    let (_, mut batches) = engine.events(&filter).await?;
+    let mut table = new_table();
+    let mut count = 0;
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(|error| engine.present(error))?;
+        count += batch.num_rows() as u64;
+        if context.json {
+            for line in rows::json_lines(&batch)?.lines() {
+                data(&escape::json(line))?;
+            }
+        } else {
+            add(&mut table, &batch)?;
+        }
+    }
+    if !context.json {
+        if !table.is_empty() {
+            table.print()?;
+        }
+        let more = if filter.limit == usize::try_from(count).ok() {
+            ", the newest; `--limit` shows more"
+        } else {
+            ""
+        };
+        talk(&format!("({}{more})", plural(count, "event")));
+    }
+    Ok(Exit::Fine)
+}
+
+/// A row of the table for people. Everything else is in the JSON.
+fn new_table() -> Rows {
+    Rows::new(&["TIME (UTC)", "INSTANCE", "WHO", "FROM", "CLASS", "OUTCOME", "WHAT"]).lines_per_row(2)
+}
+
+fn add(table: &mut Rows, batch: &RecordBatch) -> Result<(), Failure> {
+    let texts = TEXTS.map(|name| text_column(batch, name));
+    let texts: Vec<_> = texts.into_iter().collect::<Result<_, _>>()?;
+    let times = batch
+        .column_by_name("event_time")
+        .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    for row in 0..batch.num_rows() {
+        let time = times.filter(|times| times.is_valid(row)).map(|times| times.value(row));
+        let time = time.and_then(|time| Timestamp::from_microsecond(time).ok());
+        let mut cells = texts.iter().map(|column| text_at(column.as_ref(), row));
+        let mut next = || cells.next().unwrap_or_default();
+        let [instance, user, database] = [next(), next(), next()];
+        let [address, class, outcome] = [next(), next(), next()];
+        let [statement, error, command, object] = [next(), next(), next(), next()];
+        let who = if database.is_empty() { user.to_owned() } else { format!("{user}@{database}") };
+        // A login has no statement, but may have failed for a reason; a row of table access names the table.
+        let what = [statement, error].into_iter().find(|text| !text.is_empty()).map(shorten);
+        let what = what.unwrap_or_else(|| shorten(&format!("{command} {object}")));
+        let time = time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
+        table.add([&time, instance, &who, address, class, outcome, &what]);
+    }
+    Ok(())
+}
+
+/// A column as plain text, whichever of its encodings the engine chose.
+fn text_column(batch: &RecordBatch, name: &str) -> Result<Option<ArrayRef>, Failure> {
+    let column = batch.column_by_name(name);
+    Ok(column.map(|column| cast(column, &DataType::Utf8)).transpose()?)
+}
+
+fn text_at(column: Option<&ArrayRef>, row: usize) -> &str {
+    let texts = column.and_then(|column| column.as_string_opt::<i32>());
+    texts.filter(|texts| texts.is_valid(row)).map_or("", |texts| texts.value(row))
+}
+
+/// On one line, and not longer than a person reads in passing.
+fn shorten(text: &str) -> String {
+    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = words.char_indices().nth(SHOWN_CHARACTERS) {
+        words.truncate(end);
+        words.push('…');
+    }
+    words
+}
+
+/// A time as people write it, in microseconds since 1970.
+fn time(text: &str, argument: &str) -> Result<i64, Failure> {
+    let utc = |time: civil::DateTime| time.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    let ago = |age: Span| now().to_zoned(TimeZone::UTC).checked_sub(age).ok().map(|zoned| zoned.timestamp());
+    let instant = text
+        .parse::<Timestamp>()
+        .ok()
+        .or_else(|| text.parse::<civil::DateTime>().ok().and_then(utc))
+        .or_else(|| text.parse::<civil::Date>().ok().and_then(|date| utc(date.at(0, 0, 0, 0))))
+        .or_else(|| text.parse::<Span>().ok().and_then(ago));
+    instant.map(Timestamp::as_microsecond).ok_or_else(|| {
+        Failure::usage(
+            format!("`{argument} {text}` is no time"),
+            "write 2026-03-01, 2026-03-01T12:30, 2026-03-01T12:30:00+01:00, or an age such as 90m, 24h, 7d",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        let at = |text: &str| time(text, "--since").unwrap();
+        assert_eq!(at("2026-03-01"), at("2026-03-01T00:00:00Z"));
+        assert_eq!(at("2026-03-01T12:30"), at("2026-03-01T13:30:00+01:00"));
+        assert_eq!(at("2026-03-01 12:30:01"), at("2026-03-01T12:30:01Z"));
+        let day_ago = now().as_microsecond() - 86_400_000_000;
+        for age in ["24h", "1d"] {
+            assert!((at(age) - day_ago).abs() < 60_000_000, "{age}");
+        }
+        assert_eq!(time("yesterday-ish", "--since").unwrap_err().code(), Exit::Usage);
+    }
+
+    #[test]
+    fn statements_are_shortened_by_characters() {
+        assert_eq!(shorten("a\n  b\tc"), "a b c");
+        let long = "é".repeat(SHOWN_CHARACTERS + 5);
+        assert_eq!(shorten(&long).chars().count(), SHOWN_CHARACTERS + 1);
+    }
+}

@@ -1,0 +1,157 @@
+//! The next step, for each error that a user can do something about.
+
+use std::error::Error;
+
+use auditkeep_archive::archive::ArchiveError;
+use auditkeep_archive::trail::TrailError;
+use auditkeep_aws::config::ConfigError;
+use auditkeep_events::QueryError;
+use auditkeep_pipeline::collect::{CollectError, FileError};
+use auditkeep_pipeline::derive::DeriveError;
+use auditkeep_pipeline::source::{SourceError, SourceErrorKind};
+
+const NEWER: &str = "a newer auditkeep wrote this; use that version or a later one";
+const LOOK: &str =
+    "run `auditkeep verify` to see what else is wrong, and keep the archive as it is for an investigation";
+const NOT_OF_THIS_ARCHIVE: &str = "the tables are not of this archive: move `events` and `problems` beside `archive.json` away, and run `auditkeep derive`";
+
+/// The hint of the first error in the chain that has one.
+pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(hint) = own_hint(error) {
+            return Some(hint.to_owned());
+        }
+        next = error.source();
+    }
+    None
+}
+
+fn own_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref() {
+        return of_archive(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_trail(error);
+    }
+    if let Some(error) = error.downcast_ref::<SourceError>() {
+        return Some(of_source(error.kind));
+    }
+    if let Some(error) = error.downcast_ref() {
+        return Some(of_file(error));
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_collect(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_derive(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return Some(of_config(error));
+    }
+    error.downcast_ref().and_then(of_query)
+}
+
+fn of_archive(error: &ArchiveError) -> Option<&'static str> {
+    match error {
+        ArchiveError::Missing => {
+            Some("check `--archive`, or make an archive there with `auditkeep init --archive <URL>`")
+        }
+        ArchiveError::Exists => Some("use it as it is, or choose another place"),
+        ArchiveError::Damaged { .. } | ArchiveError::Incident { .. } => Some(LOOK),
+        ArchiveError::ForeignKey { .. } => {
+            Some("use the key that the archive was made with: `--key FILE`, or `key` in the configuration")
+        }
+        ArchiveError::Newer { .. } => Some(NEWER),
+        ArchiveError::Store { .. } => Some(
+            "check that the place can be reached and that you may read and write there, then run the same command again",
+        ),
+        ArchiveError::Encode { .. } => None,
+    }
+}
+
+fn of_trail(error: &TrailError) -> Option<&'static str> {
+    match error {
+        TrailError::Archive(error) => of_archive(error),
+        TrailError::Distrusted { .. } | TrailError::CheckpointMismatch { .. } => Some(LOOK),
+    }
+}
+
+fn of_source(kind: SourceErrorKind) -> &'static str {
+    match kind {
+        SourceErrorKind::NotFound => {
+            "check the name; it may have been renamed, deleted or rotated away since it was listed"
+        }
+        SourceErrorKind::Denied => {
+            "check the credentials and that they allow rds:DescribeDBInstances, rds:DescribeDBLogFiles and rds:DownloadCompleteDBLogFile"
+        }
+        SourceErrorKind::Throttled => "run the same command again later; what was archived so far is kept",
+        SourceErrorKind::Unreachable => {
+            "check the endpoint, the region and the network, then run the same command again"
+        }
+        SourceErrorKind::Invalid => "look at the file or endpoint: what it gave is not what was asked for",
+    }
+}
+
+fn of_file(error: &FileError) -> &'static str {
+    match error {
+        FileError::Source(error) => of_source(error.kind),
+        FileError::NotAnAuditLog(_) => {
+            "give the engine that wrote the file with `--engine`, and leave out files that are not audit logs"
+        }
+        FileError::Changed { .. } | FileError::Shrunk { .. } => {
+            "the bytes archived before are kept; find out who can write to the database's log files, since this should never happen"
+        }
+        FileError::Incident(_) => LOOK,
+    }
+}
+
+fn of_collect(error: &CollectError) -> Option<&'static str> {
+    match error {
+        CollectError::Source(error) => Some(of_source(error.kind)),
+        CollectError::Trail(error) => of_trail(error),
+        CollectError::Compress { .. } => None,
+    }
+}
+
+fn of_derive(error: &DeriveError) -> Option<&'static str> {
+    match error {
+        DeriveError::Archive(error) => of_archive(error),
+        DeriveError::Trail(error) => of_trail(error),
+        DeriveError::Table(_) => None,
+        DeriveError::UnknownFormat { .. } | DeriveError::UnknownEngine { .. } => Some(NEWER),
+        DeriveError::NoBytes { .. } => Some(LOOK),
+        DeriveError::Ahead { .. } => Some(NOT_OF_THIS_ARCHIVE),
+    }
+}
+
+fn of_config(error: &ConfigError) -> &'static str {
+    match error {
+        ConfigError::NoRegion | ConfigError::BadRegion(_) => {
+            "name the region with `--region`, in the configuration or in AWS_REGION"
+        }
+        ConfigError::NoCredentials(_) => {
+            "log in (`aws sso login`), or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        }
+        ConfigError::BadEndpoint { .. } | ConfigError::InsecureEndpoint { .. } => {
+            "write the endpoint as `https://host`"
+        }
+        ConfigError::HttpClient(_) => "check the machine's root certificates",
+    }
+}
+
+fn of_query(error: &QueryError) -> Option<&'static str> {
+    match error {
+        QueryError::Syntax { .. } | QueryError::Invalid { .. } => {
+            Some("quote the whole statement for the shell: auditkeep query \"select … from events\"")
+        }
+        QueryError::UnknownColumn { .. } => Some("`auditkeep query 'describe events'` lists the columns"),
+        QueryError::UnknownTable { .. } => Some("`auditkeep query 'show tables'` lists the tables"),
+        QueryError::NotAllowed { .. } => {
+            Some("the tables are derived from the archive, and only `auditkeep derive` writes them")
+        }
+        QueryError::Exhausted { .. } => Some("narrow the statement down, for one by `event_date`"),
+        QueryError::Execution { .. } => None,
+        QueryError::Open { .. } => Some(NOT_OF_THIS_ARCHIVE),
+    }
+}
