@@ -74,7 +74,7 @@ pub enum ArchiveError {
 pub enum Damage {
     #[error(transparent)]
     NotCanonical(#[from] NotCanonical),
-    #[error("it is {0} bytes long, which no object of an archive is")]
+    #[error("it is {0} bytes long, which is too long for what it should be")]
     TooLong(u64),
     #[error("its bytes do not have the hash that the commit states")]
     Hash,
@@ -86,18 +86,24 @@ pub enum Damage {
     Misplaced(String),
 }
 
-/// Whether a put created the object or found the same bytes there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a put found under its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutNew {
+    /// Nothing: the object was created.
     Created,
-    Taken,
+    /// These bytes. Whether they are as good as one's own is for the caller to say.
+    Taken(Bytes),
 }
+
+/// Attempts to put an object that is said to exist and is not there. S3 answers a race between two creations like that.
+const PUT_ATTEMPTS: usize = 4;
 
 /// An opened archive. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Archive {
     store: Arc<dyn ObjectStore>,
     manifest: Arc<Manifest>,
+    trusted: Arc<[VerifyingKey]>,
 }
 
 impl Archive {
@@ -111,26 +117,40 @@ impl Archive {
         let manifest = Manifest { format: FORMAT, id, created, keys: vec![key] };
         let bytes = canonical::to_vec(&manifest)
             .map_err(|cause| ArchiveError::Encode { object: layout::MANIFEST.to_owned(), cause })?;
-        let archive = Self { store, manifest: Arc::new(manifest) };
+        let archive = Self::of(store, manifest);
         match archive.put_new(&layout::manifest(), bytes.into()).await? {
             // A crash here leaves an empty archive, which is a whole one.
             PutNew::Created => Ok(archive),
-            PutNew::Taken => Err(ArchiveError::Exists),
+            PutNew::Taken(_) => Err(ArchiveError::Exists),
         }
     }
 
     pub async fn open(store: Arc<dyn ObjectStore>) -> Result<Self, ArchiveError> {
-        let bytes = match get(&store, &layout::manifest()).await {
-            Err(ArchiveError::Store { cause: object_store::Error::NotFound { .. }, .. }) => {
-                return Err(ArchiveError::Missing);
-            }
+        let bytes = match get(&store, &layout::manifest(), MAX_OBJECT_BYTES).await {
+            Err(error) if is_missing(&error) => return Err(ArchiveError::Missing),
             bytes => bytes?,
         };
         let manifest: Manifest = read_canonical(layout::MANIFEST, &bytes)?;
         if manifest.format > FORMAT {
             return Err(ArchiveError::Newer { object: layout::MANIFEST.to_owned(), format: manifest.format });
         }
-        Ok(Self { store, manifest: Arc::new(manifest) })
+        Ok(Self::of(store, manifest))
+    }
+
+    fn of(store: Arc<dyn ObjectStore>, manifest: Manifest) -> Self {
+        let trusted = manifest.keys.clone().into();
+        Self { store, manifest: Arc::new(manifest), trusted }
+    }
+
+    /// Believes commits by these keys alone, instead of by the keys that the store says are the archive's. Whoever can
+    /// replace `archive.json` can replace the latter.
+    #[must_use]
+    pub fn trusting(self, keys: Vec<VerifyingKey>) -> Self {
+        Self { trusted: keys.into(), ..self }
+    }
+
+    pub fn trusted_keys(&self) -> &[VerifyingKey] {
+        &self.trusted
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -142,36 +162,60 @@ impl Archive {
         &self.store
     }
 
-    /// Creates an object, or finds that the name is taken. What is there then is for the caller to compare.
+    /// Creates an object, or says what the name is taken by. Never overwrites.
     ///
     /// After an error the object may exist all the same: the answer may have been lost.
     pub async fn put_new(&self, path: &Path, bytes: Bytes) -> Result<PutNew, ArchiveError> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.store.put_opts(path, bytes.into(), options).await {
-            Ok(_) => Ok(PutNew::Created),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(PutNew::Taken),
-            Err(cause) => Err(failed("writing", path, cause)),
+        let mut attempt = 1;
+        loop {
+            let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+            match self.store.put_opts(path, bytes.clone().into(), options).await {
+                Ok(_) => return Ok(PutNew::Created),
+                Err(object_store::Error::AlreadyExists { .. }) => {}
+                Err(cause) => return Err(failed("writing", path, cause)),
+            }
+            match self.get(path).await {
+                Ok(there) => return Ok(PutNew::Taken(there)),
+                Err(error) if !is_missing(&error) || attempt == PUT_ATTEMPTS => return Err(error),
+                Err(_) => attempt += 1,
+            }
         }
     }
 
     pub async fn get(&self, path: &Path) -> Result<Bytes, ArchiveError> {
-        get(&self.store, path).await
+        get(&self.store, path, MAX_OBJECT_BYTES).await
+    }
+
+    /// The same, without reading an object that is longer than `limit` bytes.
+    pub async fn get_at_most(&self, path: &Path, limit: u64) -> Result<Bytes, ArchiveError> {
+        get(&self.store, path, limit.min(MAX_OBJECT_BYTES)).await
     }
 
     pub async fn find(&self, path: &Path) -> Result<Option<Bytes>, ArchiveError> {
         match self.get(path).await {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(ArchiveError::Store { cause: object_store::Error::NotFound { .. }, .. }) => Ok(None),
+            Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    pub async fn exists(&self, path: &Path) -> Result<bool, ArchiveError> {
-        match self.store.head(path).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(cause) => Err(failed("looking for", path, cause)),
-        }
+    /// The numbers of a trail's stored commits above `after`, ascending; holes and all.
+    pub(crate) async fn commit_numbers(&self, trail: &str, after: u64) -> Result<Vec<u64>, ArchiveError> {
+        let prefix = layout::commits(trail);
+        let offset = layout::commit(trail, after);
+        let listed: Vec<ObjectMeta> = self
+            .store
+            .list_with_offset(Some(&prefix), &offset)
+            .try_collect()
+            .await
+            .map_err(|cause| failed("listing", &prefix, cause))?;
+        let number = |object: &ObjectMeta| {
+            let number = object.location.filename().and_then(layout::commit_number)?;
+            (number > after && layout::commit(trail, number) == object.location).then_some(number)
+        };
+        let mut numbers: Vec<u64> = listed.iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
     }
 
     /// Everything below a name, in no particular order.
@@ -181,13 +225,18 @@ impl Archive {
 
     /// The ids of all trails, sorted.
     pub async fn trails(&self) -> Result<Vec<String>, ArchiveError> {
+        Ok(self.trails_and_strays().await?.0)
+    }
+
+    /// The ids of all trails, and the objects beside them, which are of no trail.
+    pub(crate) async fn trails_and_strays(&self) -> Result<(Vec<String>, Vec<Path>), ArchiveError> {
         let path = layout::trails();
         let listed = self.store.list_with_delimiter(Some(&path)).await;
         let listed = listed.map_err(|cause| failed("listing", &path, cause))?;
         let mut ids: Vec<String> =
             listed.common_prefixes.iter().filter_map(|prefix| prefix.filename().map(str::to_owned)).collect();
         ids.sort();
-        Ok(ids)
+        Ok((ids, listed.objects.into_iter().map(|object| object.location).collect()))
     }
 
     /// Writes a hint: where the head of a trail was last seen. Losing it costs time, never data.
@@ -204,9 +253,9 @@ impl Archive {
     }
 }
 
-async fn get(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<Bytes, ArchiveError> {
+async fn get(store: &Arc<dyn ObjectStore>, path: &Path, limit: u64) -> Result<Bytes, ArchiveError> {
     let object = store.get(path).await.map_err(|cause| failed("reading", path, cause))?;
-    if object.meta.size > MAX_OBJECT_BYTES {
+    if object.meta.size > limit {
         return Err(ArchiveError::Damaged {
             object: path.to_string(),
             cause: Damage::TooLong(object.meta.size),
@@ -218,6 +267,10 @@ async fn get(store: &Arc<dyn ObjectStore>, path: &Path) -> Result<Bytes, Archive
         Ok([whole]) => whole,
         Err(chunks) => chunks.concat().into(),
     })
+}
+
+pub(crate) fn is_missing(error: &ArchiveError) -> bool {
+    matches!(error, ArchiveError::Store { cause: object_store::Error::NotFound { .. }, .. })
 }
 
 pub(crate) fn failed(operation: &'static str, path: &Path, cause: object_store::Error) -> ArchiveError {

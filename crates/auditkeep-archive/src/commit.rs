@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use auditkeep_core::integrity::canonical::{self, NotCanonical};
+use auditkeep_core::integrity::canonical;
 use auditkeep_core::integrity::checkpoint::Checkpoint;
 use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::key::SigningKey;
@@ -54,7 +54,8 @@ pub struct Body {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    pub kind: SourceKind,
+    /// `log-files` or `import` so far; an open list, so that a verifier need not know every kind.
+    pub kind: String,
     pub account: String,
     pub region: String,
     pub resource_id: String,
@@ -64,24 +65,6 @@ pub struct Source {
     pub engine: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SourceKind {
-    /// An instance's log files, over the RDS API.
-    LogFiles,
-    /// Files that somebody had on disk.
-    Import,
-}
-
-impl SourceKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::LogFiles => "log-files",
-            Self::Import => "import",
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +81,8 @@ pub enum Leaf {
 pub struct SegmentLeaf {
     /// The file's name when it was read.
     pub log: String,
+    /// With the generation, which cursor the segment belongs to.
+    pub family: String,
     pub generation: String,
     pub from: u64,
     pub to: u64,
@@ -121,6 +106,9 @@ pub struct ControlLeaf {
     /// What happened; an open list of names, such as [`SOURCE_STARTED`].
     pub event: String,
     pub time: Timestamp,
+    /// What the event is about, by names that belong to it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub detail: BTreeMap<String, String>,
 }
 
 /// A control event: the trail begins; nothing before is claimed.
@@ -184,6 +172,13 @@ pub fn chain(before: &Sha256, raw: &Sha256) -> Sha256 {
 /// The chain before the first segment.
 pub const CHAIN_START: Sha256 = Sha256([0; 32]);
 
+impl SegmentLeaf {
+    /// The key of the cursor that it moves.
+    pub fn cursor_key(&self) -> String {
+        cursor_key(&self.family, &self.generation)
+    }
+}
+
 impl Leaf {
     /// Its hash in the tree: over its canonical spelling.
     pub fn hash(&self) -> Result<Sha256, serde_json::Error> {
@@ -208,12 +203,5 @@ impl Body {
     pub fn signed(self, key: &SigningKey) -> Result<Vec<u8>, serde_json::Error> {
         let checkpoint = note::sign(&self.checkpoint()?.text(), key);
         canonical::to_vec(&Commit { body: self, checkpoint })
-    }
-}
-
-impl Commit {
-    /// Reads stored bytes. Says nothing about signature, tree or chain: that is what `verify` is for.
-    pub fn from_stored(bytes: &[u8]) -> Result<Self, NotCanonical> {
-        canonical::from_slice(bytes)
     }
 }

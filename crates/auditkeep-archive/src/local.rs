@@ -4,12 +4,13 @@
 //! on the disk. Here a put writes a staging file, flushes it, gives it its name in one step, and flushes the directory.
 //! Reading and listing are left to `object_store`, which does not show staging files (`<name>#<digits>`).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,12 +26,18 @@ use object_store::{
 #[derive(Debug)]
 pub struct DurableDirectory {
     files: LocalFileSystem,
+    root: Arc<FilePath>,
+    synced: Synced,
 }
 
 impl DurableDirectory {
     /// `root` must exist.
     pub fn new(root: &FilePath) -> Result<Self> {
-        Ok(Self { files: LocalFileSystem::new_with_prefix(root)? })
+        let files = LocalFileSystem::new_with_prefix(root)?;
+        // As `object_store` spells it: absolute, without symbolic links.
+        let inside = files.path_to_filesystem(&Path::from("x"))?;
+        let root = inside.parent().unwrap_or(root).into();
+        Ok(Self { files, root, synced: Synced::default() })
     }
 }
 
@@ -49,14 +56,16 @@ impl ObjectStore for DurableDirectory {
         }
         let target = self.files.path_to_filesystem(location)?;
         let create = options.mode == PutMode::Create;
-        let put = tokio::task::spawn_blocking(move || put_durably(&target, &payload, create));
+        let (root, synced) = (Arc::clone(&self.root), Arc::clone(&self.synced));
+        let put = tokio::task::spawn_blocking(move || put_durably(&root, &target, &payload, create, &synced));
         let outcome = put.await.map_err(|source| Error::JoinError { source })?;
-        match outcome {
-            Ok(()) => Ok(PutResult { e_tag: None, version: None }),
-            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {
+        match outcome
+            .map_err(|source| Error::Generic { store: "DurableDirectory", source: Box::new(source) })?
+        {
+            Put::Done => Ok(PutResult { e_tag: None, version: None }),
+            Put::Taken(source) => {
                 Err(Error::AlreadyExists { path: location.to_string(), source: Box::new(source) })
             }
-            Err(source) => Err(Error::Generic { store: "DurableDirectory", source: Box::new(source) }),
         }
     }
 
@@ -93,19 +102,39 @@ impl ObjectStore for DurableDirectory {
     }
 }
 
-fn put_durably(target: &FilePath, payload: &PutPayload, create: bool) -> io::Result<()> {
+enum Put {
+    Done,
+    /// The name was taken before, by whomever.
+    Taken(io::Error),
+}
+
+fn put_durably(
+    root: &FilePath,
+    target: &FilePath,
+    payload: &PutPayload,
+    create: bool,
+    synced: &Synced,
+) -> io::Result<Put> {
     let directory = target.parent().ok_or_else(|| io::Error::other("an object needs a directory"))?;
-    create_directories(directory)?;
-    let staging = staging_name(target);
-    let outcome = write_staging(&staging, payload).and_then(|()| {
-        // A crash here leaves a staging file, which no listing shows; the next put writes its own.
-        if create { fs::hard_link(&staging, target) } else { fs::rename(&staging, target) }
-    });
-    // After a rename there is nothing left to remove; a staging file that stays behind does no harm.
-    let _ = fs::remove_file(&staging);
-    outcome?;
-    // A crash here may lose the name, but never leaves a name with other bytes; the caller was not told yet.
-    sync_directory(directory)
+    create_directories(root, directory, synced)?;
+    let staging = staging_name(target)?;
+    write_staging(&staging, payload).inspect_err(|_| discard(&staging))?;
+    // A crash here leaves a staging file, which no listing shows; the next put writes its own.
+    let named = if create { fs::hard_link(&staging, target) } else { fs::rename(&staging, target) };
+    discard(&staging);
+    let outcome = match named {
+        Err(source) if create && source.kind() == io::ErrorKind::AlreadyExists => Put::Taken(source),
+        named => named.map(|()| Put::Done)?,
+    };
+    // A crash here may lose the name, but never leaves a name with other bytes; the caller was not told yet. A name that
+    // another process gave is flushed too: whoever is told that it is taken will build on it.
+    sync_directory(directory)?;
+    Ok(outcome)
+}
+
+/// After a rename there is nothing left to remove, and a staging file that stays behind does no harm.
+fn discard(staging: &FilePath) {
+    let _ = fs::remove_file(staging);
 }
 
 fn write_staging(staging: &FilePath, payload: &PutPayload) -> io::Result<()> {
@@ -116,27 +145,32 @@ fn write_staging(staging: &FilePath, payload: &PutPayload) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Distinct among all processes and threads that write here.
-fn staging_name(target: &FilePath) -> PathBuf {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+/// A name that no other process, thread or machine that shares the directory uses. Digits only after the `#`, so that
+/// listings skip the file.
+fn staging_name(target: &FilePath) -> io::Result<PathBuf> {
+    let mut random = [0; 16];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
     let mut name = target.as_os_str().to_owned();
-    // Process ids have at most seven digits on Linux; digits only, so that listings skip the file.
-    name.push(format!("#{}{:012}", std::process::id(), count));
-    PathBuf::from(name)
+    name.push(format!("#{:039}", u128::from_be_bytes(random)));
+    Ok(PathBuf::from(name))
 }
 
-/// Creates what is missing, and makes each new name durable in its parent.
-fn create_directories(directory: &FilePath) -> io::Result<()> {
-    if directory.is_dir() {
+/// Directories whose names this process knows to be on the disk.
+type Synced = Arc<Mutex<HashSet<PathBuf>>>;
+
+/// Creates what is missing, and makes each name durable in its parent, also one that another process has just made.
+fn create_directories(root: &FilePath, directory: &FilePath, synced: &Synced) -> io::Result<()> {
+    let known = |synced: &Synced| synced.lock().is_ok_and(|synced| synced.contains(directory));
+    let Some(parent) = directory.parent().filter(|_| directory != root && !known(synced)) else {
         return Ok(());
+    };
+    create_directories(root, parent, synced)?;
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => sync_directory(parent)?,
     }
-    if let Some(parent) = directory.parent() {
-        create_directories(parent)?;
-        match fs::create_dir(directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => sync_directory(parent)?,
-        }
+    if let Ok(mut synced) = synced.lock() {
+        synced.insert(directory.to_owned());
     }
     Ok(())
 }
@@ -174,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn many_writers_have_one_winner() {
         let directory = tempfile::tempdir().unwrap();
-        let store = std::sync::Arc::new(DurableDirectory::new(directory.path()).unwrap());
+        let store = Arc::new(DurableDirectory::new(directory.path()).unwrap());
         let puts = (0..16).map(|writer| {
             let store = store.clone();
             tokio::spawn(async move {
@@ -192,7 +226,7 @@ mod tests {
     async fn a_staging_file_left_by_a_crash_is_not_an_object() {
         let directory = tempfile::tempdir().unwrap();
         let store = DurableDirectory::new(directory.path()).unwrap();
-        fs::write(staging_name(&directory.path().join("x")), "half").unwrap();
+        fs::write(staging_name(&directory.path().join("x")).unwrap(), "half").unwrap();
         let listed: Vec<_> = store.list(None).try_collect().await.unwrap();
         assert!(listed.is_empty(), "{listed:?}");
     }

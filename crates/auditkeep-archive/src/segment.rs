@@ -99,8 +99,7 @@ pub async fn store(
     match archive.put_new(&path, segment.object.clone()).await? {
         // A crash here leaves an object that no commit names; the rerun finds it.
         PutNew::Created => Ok(stored(&segment.object)),
-        PutNew::Taken => {
-            let there = archive.get(&path).await?;
+        PutNew::Taken(there) => {
             let raw = decompress(&there, segment.to - segment.from);
             if raw.is_ok_and(|raw| Sha256::of(&raw) == segment.raw_sha256) {
                 Ok(stored(&there))
@@ -113,7 +112,7 @@ pub async fn store(
 
 /// The raw bytes that a leaf names, believed only after both hashes were found right.
 pub async fn read(archive: &Archive, leaf: &SegmentLeaf) -> Result<Vec<u8>, ArchiveError> {
-    let object = archive.get(&Path::from(leaf.object.as_str())).await?;
+    let object = archive.get_at_most(&Path::from(leaf.object.as_str()), leaf.object_size).await?;
     open(leaf, &object).map_err(|cause| ArchiveError::Damaged { object: leaf.object.clone(), cause })
 }
 

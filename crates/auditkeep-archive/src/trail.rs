@@ -3,8 +3,8 @@
 //! Read the last commit; put the segments; put the next commit under the next number, which only one can create. Whoever
 //! finds the number taken reads again and decides anew. Recovery after a crash is nothing but doing this again.
 //!
-//! This file does not judge the past: it reads the last commit and believes it as far as its spelling and its signature
-//! are right. Whether the whole trail holds together is for `verify`.
+//! This file does not judge the past: it believes the last commit if it is spelled right, signed by a trusted key, and no
+//! number up to it is missing since the one that was last seen. Whether the whole trail holds together is for `verify`.
 
 use std::collections::BTreeMap;
 
@@ -39,6 +39,9 @@ pub enum TrailError {
     },
     #[error("the last commit `{object}` does not say what its signature is over")]
     CheckpointMismatch { object: String },
+    /// Going on after a hole would make a second history.
+    #[error("the commit `{object}` is missing, and later ones are there")]
+    Hole { object: String },
 }
 
 /// What came of an attempt to append.
@@ -77,7 +80,7 @@ pub async fn append(
     head: Option<&Head>,
     addition: Addition,
 ) -> Result<Append, TrailError> {
-    if !archive.manifest().keys.contains(key.public()) {
+    if !archive.manifest().keys.contains(key.public()) || !archive.trusted_keys().contains(key.public()) {
         return Err(ArchiveError::ForeignKey { key: key.public().to_string() }.into());
     }
     let number = head.map_or(1, |head| head.body.number + 1);
@@ -90,8 +93,7 @@ pub async fn append(
     match archive.put_new(&path, bytes.clone().into()).await? {
         // The commit is made. A crash here loses only the hint.
         PutNew::Created => {}
-        PutNew::Taken => {
-            let there = archive.get(&path).await?;
+        PutNew::Taken(there) => {
             if there != bytes {
                 // What this process put before belongs to nobody now; the next attempt will name the same objects.
                 return Ok(Append::Overtaken(read_head(archive, trail, number).await?));
@@ -128,13 +130,13 @@ fn next_body(
     })
 }
 
-/// Reads one commit and believes it if a key of the archive signed it; none if there is no such number.
+/// Reads one commit and believes it if a trusted key signed it; none if there is no such number.
 pub async fn read(archive: &Archive, trail: &str, number: u64) -> Result<Option<Head>, TrailError> {
     let object = layout::commit(trail, number).to_string();
     let Some((commit, hash)) = read_stored(archive, trail, number).await? else { return Ok(None) };
     let expected =
         commit.body.checkpoint().map_err(|cause| ArchiveError::Encode { object: object.clone(), cause })?;
-    match note::open(&commit.checkpoint, &archive.manifest().keys) {
+    match note::open(&commit.checkpoint, archive.trusted_keys()) {
         Ok((text, _)) if text == expected.text() => Ok(Some(Head { body: commit.body, hash })),
         Ok(_) => Err(TrailError::CheckpointMismatch { object }),
         Err(cause) => Err(TrailError::Distrusted { object, cause }),
@@ -169,27 +171,21 @@ async fn read_head(archive: &Archive, trail: &str, number: u64) -> Result<Head, 
     Err(ArchiveError::Store { operation: "reading", object, cause }.into())
 }
 
-/// The highest number in use; 0 for none. Numbers have no holes, so a few questions find the end of any trail.
-async fn last_number(archive: &Archive, trail: &str) -> Result<u64, ArchiveError> {
-    let exists = async |number| archive.exists(&layout::commit(trail, number)).await;
-    let mut known = archive.head_hint(trail).await.unwrap_or(0);
-    if known > 0 && !exists(known).await? {
-        // A stale copy of another archive's hint, or a tampered one: it is only a hint.
-        known = 0;
+/// The highest number in use; 0 for none.
+async fn last_number(archive: &Archive, trail: &str) -> Result<u64, TrailError> {
+    let hint = archive.head_hint(trail).await.unwrap_or(0);
+    let mut last = hint.saturating_sub(1);
+    let mut numbers = archive.commit_numbers(trail, last).await?;
+    if last > 0 && numbers.first() != Some(&hint) {
+        // The hint names nothing that is there: it is stale, or somebody tampered with it. It was only a hint.
+        last = 0;
+        numbers = archive.commit_numbers(trail, last).await?;
     }
-    let mut step = 1;
-    while exists(known + step).await? {
-        known += step;
-        step *= 2;
-    }
-    let mut missing = known + step;
-    while missing - known > 1 {
-        let middle = known + (missing - known) / 2;
-        if exists(middle).await? {
-            known = middle;
-        } else {
-            missing = middle;
+    for number in numbers {
+        if number != last + 1 {
+            return Err(TrailError::Hole { object: layout::commit(trail, last + 1).to_string() });
         }
+        last = number;
     }
-    Ok(known)
+    Ok(last)
 }

@@ -5,8 +5,8 @@
 //! signature over its tree and its body, and name segments that exist, have the stated hashes, and continue one another
 //! without overlap or hole. Whatever lies under `raw/` or `trails/` and is named by no commit is reported as extra.
 //!
-//! What cannot be told from the store alone: that the newest commits were cut off, or that the holder of the key wrote a
-//! second history. That takes a checkpoint that was kept elsewhere.
+//! What cannot be told from the store alone: that the newest commits or a whole trail were cut off, or that the holder of
+//! the key wrote a second history. That takes a checkpoint that was kept elsewhere.
 
 mod trail;
 
@@ -86,7 +86,8 @@ impl Report {
 
 /// The full check of every trail. `progress` is called now and then with the report so far.
 ///
-/// Fails only if the store cannot be read; whatever is wrong with what it holds is a finding.
+/// Fails only if the store cannot be read, or was written by a newer version; whatever else is wrong with what it holds is
+/// a finding.
 pub async fn verify(
     archive: &Archive,
     keys: &[VerifyingKey],
@@ -94,7 +95,11 @@ pub async fn verify(
 ) -> Result<Report, ArchiveError> {
     let mut report = Report::default();
     let mut named = NamedObjects::default();
-    for id in archive.trails().await? {
+    let (trails, strays) = archive.trails_and_strays().await?;
+    for stray in strays {
+        report.add(Verdict::Extra, stray.to_string(), "it belongs to no trail");
+    }
+    for id in trails {
         trail::verify(archive, &id, keys, &mut report, &mut named, progress).await?;
         report.trails += 1;
     }
@@ -134,7 +139,7 @@ async fn find_extra_segments(
     while let Some(object) = listed.try_next().await.map_err(|cause| failed("listing", &raw, cause))? {
         let name = object.location.to_string();
         if !named.contains(&name) {
-            report.add(Verdict::Extra, name, "no commit names it");
+            report.add(Verdict::Extra, name, "no believable commit names it");
         }
     }
     Ok(())

@@ -11,14 +11,14 @@ mod writer;
 use std::time::Duration;
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
-use auditkeep_archive::commit::{Source, SourceKind};
+use auditkeep_archive::commit::Source;
 use auditkeep_archive::layout;
 use auditkeep_archive::trail::{self, TrailError};
 use auditkeep_core::format::NotAnAuditLog;
 use auditkeep_core::integrity::key::SigningKey;
 use jiff::Timestamp;
 
-use crate::source::{Instance, LogFile, LogFiles, SourceError};
+use crate::source::{Instance, LogFile, LogFiles, SourceError, SourceKind};
 use writer::TrailWriter;
 
 pub use selection::family;
@@ -133,8 +133,8 @@ impl Collector<'_> {
         let trail = trail_id(instance, self.kind);
         let listed = files.list().await?;
         let head = trail::head(self.archive, &trail).await?;
-        let mut writer = TrailWriter::new(self, self.source(instance), trail.clone(), head);
         let selected = selection::select(self.kind, instance.engine, listed);
+        let mut writer = TrailWriter::new(self, self.source(instance), trail.clone(), head, &selected);
         let (unchanged, changed) = selection::split_unchanged(self.kind, selected, writer.cursors());
         let bytes = changed.iter().map(|file| file.log.size).sum();
         (self.progress)(Progress::Files { count: changed.len(), bytes });
@@ -155,7 +155,7 @@ impl Collector<'_> {
 
     fn source(&self, instance: &Instance) -> Source {
         Source {
-            kind: self.kind,
+            kind: self.kind.name().to_owned(),
             account: instance.account.clone(),
             region: instance.region.clone(),
             resource_id: instance.resource_id.clone(),

@@ -49,7 +49,7 @@ pub enum DeriveError {
 #[derive(Debug)]
 pub struct TrailPass {
     pub trail: String,
-    /// Commits whose rows were added.
+    /// New commits that were read; all of them are in the table unless there is an error.
     pub commits: u64,
     pub accounting: Accounting,
     pub error: Option<DeriveError>,
@@ -181,13 +181,9 @@ struct Range<'a> {
 impl Range<'_> {
     /// The segments that hold the range, without hole.
     fn segments(&self) -> Result<Vec<SegmentLeaf>, DeriveError> {
-        let to = self.cursor.complete_to;
+        let (to, key) = (self.cursor.complete_to, self.cursor.key());
         let own = self.body.leaves.iter().filter_map(|leaf| match leaf {
-            Leaf::Segment(leaf)
-                if leaf.generation == self.cursor.generation && leaf.log == self.cursor.log =>
-            {
-                Some(leaf)
-            }
+            Leaf::Segment(leaf) if leaf.cursor_key() == key => Some(leaf),
             _ => None,
         });
         let segments: Vec<SegmentLeaf> = self

@@ -25,6 +25,25 @@ pub struct Instance {
     pub cluster: Option<String>,
 }
 
+/// What a trail's bytes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// An instance's log files, over the RDS API.
+    LogFiles,
+    /// Files that somebody had on disk.
+    Import,
+}
+
+impl SourceKind {
+    /// As commits and trail ids state it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LogFiles => "log-files",
+            Self::Import => "import",
+        }
+    }
+}
+
 /// One entry of a listing. All of it is a hint: names are reused, sizes lag, times have a resolution of a second.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {

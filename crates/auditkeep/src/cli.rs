@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
-use auditkeep_core::integrity::key::SigningKey;
+use auditkeep_core::integrity::key::{SigningKey, VerifyingKey};
 use auditkeep_events::{DeltaTables, QueryEngine};
 use clap::{Args, Parser, Subcommand};
 
@@ -141,8 +141,19 @@ impl Context {
         Ok(Self { config, json, place, key_path })
     }
 
+    /// The archive, believed by the key that is at hand, and only without one by the keys that it names itself.
     pub async fn archive(&self) -> Result<Archive, Failure> {
-        self.place.open().await
+        let archive = self.place.open().await?;
+        Ok(match self.public_key()? {
+            Some(key) => archive.trusting(vec![key]),
+            None => archive,
+        })
+    }
+
+    /// The public half of the signing key, if it lies beside it.
+    pub fn public_key(&self) -> Result<Option<VerifyingKey>, Failure> {
+        let path = keys::public_path(&self.key_path);
+        if path.exists() { keys::read_public_key(&path.display().to_string()).map(Some) } else { Ok(None) }
     }
 
     pub fn signing_key(&self) -> Result<SigningKey, Failure> {

@@ -10,12 +10,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 
 use super::{NamedObjects, Report, Verdict};
-use crate::archive::{Archive, ArchiveError, failed, read_canonical};
-use crate::commit::{Body, Commit, Leaf, SegmentLeaf, cursor_key};
+use crate::archive::{Archive, ArchiveError, failed, is_missing, read_canonical};
+use crate::commit::{Body, CHAIN_START, Commit, Cursor, FORMAT, Leaf, SegmentLeaf, chain};
 use crate::layout;
 use crate::segment;
 
-/// Segments that are fetched and hashed at the same time; each takes at most two segments' worth of memory.
+/// Segments that are fetched and hashed at the same time; each takes about two segments' worth of memory.
 const CONCURRENT_SEGMENTS: usize = 4;
 
 /// What the commits so far say, for the next one to continue. After a commit that cannot be believed nothing is known,
@@ -23,8 +23,20 @@ const CONCURRENT_SEGMENTS: usize = 4;
 struct Past {
     hash: Sha256,
     tree: Frontier,
-    /// End of the archived bytes, by cursor key.
-    ends: BTreeMap<String, u64>,
+    ends: Ends,
+}
+
+/// Where each generation's archived bytes end, by cursor key.
+type Ends = BTreeMap<String, End>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct End {
+    offset: u64,
+    chain: Sha256,
+}
+
+impl End {
+    const START: Self = Self { offset: 0, chain: CHAIN_START };
 }
 
 pub(super) async fn verify(
@@ -35,19 +47,22 @@ pub(super) async fn verify(
     named: &mut NamedObjects,
     progress: &(dyn Fn(&Report) + Sync),
 ) -> Result<(), ArchiveError> {
-    let last = list_commits(archive, trail, report).await?;
-    let mut past = Some(Past { hash: Sha256([0; 32]), tree: Frontier::default(), ends: BTreeMap::new() });
-    if last == 0 {
+    find_strays(archive, trail, report).await?;
+    let numbers = archive.commit_numbers(trail, 0).await?;
+    if numbers.is_empty() {
         report.add(Verdict::Missing, layout::commit(trail, 1).to_string(), "the trail has no commit");
     }
-    for number in 1..=last {
-        let path = layout::commit(trail, number);
-        let Some(bytes) = archive.find(&path).await? else {
-            report.add(Verdict::Missing, path.to_string(), "later commits are there");
+    let mut past = Some(Past { hash: Sha256([0; 32]), tree: Frontier::default(), ends: Ends::new() });
+    let mut expected = 1;
+    for number in numbers {
+        if number > expected {
+            report_hole(trail, expected, number, report);
             past = None;
-            continue;
-        };
-        let Some(commit) = believe(archive, (trail, number), &path, &bytes, keys, report) else {
+        }
+        expected = number.saturating_add(1);
+        let path = layout::commit(trail, number);
+        let bytes = archive.get(&path).await?;
+        let Some(commit) = believe(archive, (trail, number), &path, &bytes, keys, report)? else {
             past = None;
             continue;
         };
@@ -63,23 +78,28 @@ pub(super) async fn verify(
     Ok(())
 }
 
-/// The highest commit number that is stored. Anything else below the trail is extra.
-async fn list_commits(archive: &Archive, trail: &str, report: &mut Report) -> Result<u64, ArchiveError> {
+fn report_hole(trail: &str, from: u64, to: u64, report: &mut Report) {
+    let detail = match to - from {
+        1 => "later commits are there".to_owned(),
+        missing => format!("it and the {} after it; later commits are there", missing - 1),
+    };
+    report.add(Verdict::Missing, layout::commit(trail, from).to_string(), detail);
+}
+
+/// Objects below the trail that are none of its own.
+async fn find_strays(archive: &Archive, trail: &str, report: &mut Report) -> Result<(), ArchiveError> {
     let prefix = layout::trail(trail);
     let head = layout::head(trail);
-    let mut last = 0;
     let mut listed = archive.list(&prefix);
     while let Some(object) = listed.try_next().await.map_err(|cause| failed("listing", &prefix, cause))? {
         let path = object.location;
-        let number =
-            path.filename().and_then(layout::commit_number).filter(|n| layout::commit(trail, *n) == path);
-        match number {
-            Some(number) if number > 0 => last = last.max(number),
-            _ if path == head => {}
-            _ => report.add(Verdict::Extra, path.to_string(), "not an object of a trail"),
+        let number = path.filename().and_then(layout::commit_number);
+        let is_commit = number.is_some_and(|number| number > 0 && layout::commit(trail, number) == path);
+        if !is_commit && path != head {
+            report.add(Verdict::Extra, path.to_string(), "it is no object of a trail");
         }
     }
-    Ok(last)
+    Ok(())
 }
 
 /// A commit that is spelled right, signed by a trusted key, and about its own place.
@@ -90,38 +110,43 @@ fn believe(
     bytes: &[u8],
     keys: &[VerifyingKey],
     report: &mut Report,
-) -> Option<Commit> {
+) -> Result<Option<Commit>, ArchiveError> {
     let name = path.to_string();
     let commit: Commit = match read_canonical(&name, bytes) {
         Ok(commit) => commit,
+        // What is not understood cannot be called damaged.
+        Err(error @ ArchiveError::Newer { .. }) => return Err(error),
         Err(error) => {
             report.add(Verdict::Modified, name, describe(&error));
-            return None;
+            return Ok(None);
         }
     };
     let text = match note::open(&commit.checkpoint, keys) {
         Ok((text, _)) => text,
         Err(error @ NoteError::UnknownKey { .. }) => {
             report.add(Verdict::KeyUnknown, name, error.to_string());
-            return None;
+            return Ok(None);
         }
         Err(error) => {
             report.add(Verdict::Modified, name, error.to_string());
-            return None;
+            return Ok(None);
         }
     };
     if commit.body.checkpoint().ok().is_none_or(|expected| expected.text() != text) {
         report.add(Verdict::Modified, name, "the signature is over another commit");
-        return None;
+        return Ok(None);
     }
     let body = &commit.body;
+    if body.format > FORMAT {
+        return Err(ArchiveError::Newer { object: name, format: body.format });
+    }
     if (body.trail.as_str(), body.number) != place || body.archive != archive.manifest().id {
         let detail =
             format!("it is commit {} of trail `{}` in archive {}", body.number, body.trail, body.archive);
         report.add(Verdict::Reordered, name, detail);
-        return None;
+        return Ok(None);
     }
-    Some(commit)
+    Ok(Some(commit))
 }
 
 /// Whether a commit comes after the one before it, and its tree is that one's tree with its own leaves.
@@ -150,40 +175,41 @@ fn follows(path: &Path, body: &Body, past: Option<&Past>, report: &mut Report) {
 
 /// Whether the segments of each log file continue one another, and the cursors say where they end. Where the past is not
 /// known, a file's first segment here is taken at its word.
-fn continues(path: &Path, body: &Body, ends: &mut BTreeMap<String, u64>, known: bool, report: &mut Report) {
-    let keys: BTreeMap<(&str, &str), String> = body
-        .cursors
-        .values()
-        .map(|cursor| {
-            (
-                (cursor.generation.as_str(), cursor.log.as_str()),
-                cursor_key(&cursor.family, &cursor.generation),
-            )
-        })
-        .collect();
+fn continues(path: &Path, body: &Body, ends: &mut Ends, known: bool, report: &mut Report) {
     for leaf in &body.leaves {
         let Leaf::Segment(leaf) = leaf else { continue };
-        let Some(key) = keys.get(&(leaf.generation.as_str(), leaf.log.as_str())) else {
-            report.add(Verdict::Gap, path.to_string(), format!("no cursor says where `{}` ends", leaf.log));
-            continue;
-        };
-        let end = ends.get(key).copied().unwrap_or(if known { 0 } else { leaf.from });
-        if leaf.from != end {
-            let detail = format!("`{}` goes on at byte {} after byte {end}", leaf.log, leaf.from);
+        let end = ends.entry(leaf.cursor_key()).or_insert(End::START);
+        if known && leaf.from != end.offset {
+            let detail = format!("`{}` goes on at byte {} after byte {}", leaf.log, leaf.from, end.offset);
             report.add(Verdict::Gap, path.to_string(), detail);
         }
-        ends.insert(key.clone(), leaf.to);
+        *end = End { offset: leaf.to, chain: chain(&end.chain, &leaf.raw_sha256) };
     }
     for (key, cursor) in &body.cursors {
-        let end = *ends.entry(key.clone()).or_insert(cursor.offset);
-        if end != cursor.offset {
-            let detail = format!(
-                "the cursor of `{}` is at byte {}, its bytes end at {end}",
-                cursor.log, cursor.offset
-            );
+        let stated = End { offset: cursor.offset, chain: cursor.chain };
+        let end = ends.entry(key.clone()).or_insert(if known { End::START } else { stated });
+        if known && *end != stated {
+            let detail = format!("the cursor of `{}` does not say where its bytes end", cursor.log);
             report.add(Verdict::Gap, path.to_string(), detail);
         }
+        if *key != cursor.key() || !is_consistent(cursor) {
+            report.add(
+                Verdict::Modified,
+                path.to_string(),
+                format!("the cursor of `{}` contradicts itself", cursor.log),
+            );
+        }
+        *end = stated;
     }
+    // A cursor that is given up is forgotten: should its file be seen again, it begins anew.
+    ends.retain(|key, _| body.cursors.contains_key(key));
+}
+
+fn is_consistent(cursor: &Cursor) -> bool {
+    let ascending = cursor.cuts.windows(2).all(|pair| pair[0] < pair[1]);
+    ascending
+        && cursor.cuts.last().copied().unwrap_or(0) == cursor.offset
+        && cursor.complete_to <= cursor.offset
 }
 
 async fn segments(
@@ -212,9 +238,11 @@ async fn segments(
 type Checked = (SegmentLeaf, Option<(Verdict, String)>);
 
 async fn check(archive: &Archive, leaf: SegmentLeaf) -> Result<Checked, ArchiveError> {
-    let object = match archive.find(&Path::from(leaf.object.as_str())).await {
-        Ok(Some(object)) => object,
-        Ok(None) => return Ok((leaf, Some((Verdict::Missing, "a commit names it".to_owned())))),
+    let object = match archive.get_at_most(&Path::from(leaf.object.as_str()), leaf.object_size).await {
+        Ok(object) => object,
+        Err(error) if is_missing(&error) => {
+            return Ok((leaf, Some((Verdict::Missing, "a commit names it".to_owned()))));
+        }
         Err(error @ ArchiveError::Damaged { .. }) => {
             let detail = describe(&error);
             return Ok((leaf, Some((Verdict::Modified, detail))));

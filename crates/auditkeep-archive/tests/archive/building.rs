@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
 use auditkeep_archive::commit::{
-    CHAIN_START, ControlLeaf, Cursor, Leaf, Listed, SOURCE_STARTED, SegmentLeaf, Source, SourceKind, chain,
+    CHAIN_START, ControlLeaf, Cursor, Leaf, Listed, SOURCE_STARTED, SegmentLeaf, Source, chain,
 };
 use auditkeep_archive::layout::GenerationPrefix;
 use auditkeep_archive::segment::{self, SegmentWriter};
@@ -26,7 +26,7 @@ pub async fn archive(store: Arc<dyn ObjectStore>) -> Archive {
 
 fn source() -> Source {
     Source {
-        kind: SourceKind::LogFiles,
+        kind: "log-files".to_owned(),
         account: "local".to_owned(),
         region: "local".to_owned(),
         resource_id: "db".to_owned(),
@@ -53,6 +53,7 @@ pub async fn addition(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Add
     let stored = segment::store(archive, &prefix, writer.finish().unwrap()).await.unwrap();
     let leaf = SegmentLeaf {
         log: "a.log".to_owned(),
+        family: "a.log".to_owned(),
         generation: "00".to_owned(),
         from: stored.from,
         to: stored.to,
@@ -81,7 +82,11 @@ pub async fn addition(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Add
         settled: false,
         evidence_only: false,
     };
-    let started = ControlLeaf { event: SOURCE_STARTED.to_owned(), time: Timestamp::UNIX_EPOCH };
+    let started = ControlLeaf {
+        event: SOURCE_STARTED.to_owned(),
+        time: Timestamp::UNIX_EPOCH,
+        detail: BTreeMap::new(),
+    };
     let mut leaves: Vec<Leaf> = head.is_none().then_some(Leaf::Control(started)).into_iter().collect();
     leaves.push(Leaf::Segment(leaf));
     Addition {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auditkeep_archive::archive::Archive;
+use auditkeep_archive::archive::{Archive, ArchiveError};
 use auditkeep_archive::layout;
 use auditkeep_archive::verify::{Report, Verdict, verify};
 use futures::TryStreamExt;
@@ -172,6 +172,36 @@ async fn planted_objects_are_extra_and_accuse_only_when_strict() {
     assert!(report.findings.iter().all(|finding| finding.verdict == Verdict::Extra));
     assert_eq!(report.findings.len(), 2);
     assert!(report.holds(false) && !report.holds(true));
+}
+
+#[tokio::test]
+async fn a_planted_number_does_not_keep_verify_busy() {
+    let victim = Victim::new().await;
+    victim.write(&commit(u64::MAX), b"{}".to_vec()).await;
+    victim.write(&layout::trails().join("stray"), b"x".to_vec()).await;
+    let verdicts = victim.verdicts().await;
+    let expected = [
+        (Verdict::Modified, commit(u64::MAX).to_string()),
+        (Verdict::Missing, commit(COMMITS + 1).to_string()),
+        (Verdict::Extra, "trails/stray".to_owned()),
+    ];
+    assert_eq!(verdicts, expected);
+}
+
+#[tokio::test]
+async fn what_a_newer_version_wrote_is_not_called_damaged() {
+    let victim = Victim::new().await;
+    let text = String::from_utf8(victim.read(&commit(9)).await).unwrap();
+    let forged = text.replace("\"format\":1,\"leaves\"", "\"format\":2,\"leaves\"");
+    assert_ne!(forged, text);
+    victim.write(&commit(9), forged.clone().into_bytes()).await;
+    // Understood, and not what was signed.
+    assert_eq!(victim.verdicts().await[0], (Verdict::Modified, commit(9).to_string()));
+
+    let newer = forged.replace("\"format\":2,\"leaves\"", "\"format\":2,\"future\":0,\"leaves\"");
+    victim.write(&commit(9), newer.into_bytes()).await;
+    let refused = verify(&victim.archive, &[key(1).public().clone()], &|_| {}).await;
+    assert!(matches!(refused, Err(ArchiveError::Newer { format: 2, .. })), "{refused:?}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! first complete record, because names are reused.
 
 use auditkeep_archive::archive::ArchiveError;
-use auditkeep_archive::commit::{CHAIN_START, Cursor, SegmentLeaf, SourceKind, chain, cursor_key};
+use auditkeep_archive::commit::{CHAIN_START, Cursor, SegmentLeaf, chain, cursor_key};
 use auditkeep_archive::layout::GenerationPrefix;
 use auditkeep_archive::segment::{self, SegmentWriter, Stored};
 use auditkeep_archive::trail::TrailError;
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::selection::{Selected, listed};
 use super::writer::{Reached, TrailWriter};
 use super::{CollectError, Collector, FileError, FileOutcome, Progress};
-use crate::source::{Instance, LogBytes, LogFiles};
+use crate::source::{Instance, LogBytes, LogFiles, SourceKind};
 
 /// Enough to know a file's format and its first record.
 const HEAD_BYTES: usize = 64 << 10;
@@ -306,6 +306,7 @@ impl<'a> FileReader<'a> {
     fn leaf(&self, stored: &Stored, complete_to: u64) -> SegmentLeaf {
         SegmentLeaf {
             log: self.selected.log.name.clone(),
+            family: self.cursor.family.clone(),
             generation: self.cursor.generation.clone(),
             from: stored.from,
             to: stored.to,

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
-use auditkeep_archive::commit::{Cursor, Listed, SourceKind};
+use auditkeep_archive::commit::{Cursor, Listed};
 use auditkeep_core::engine::Engine;
 
-use crate::source::LogFile;
+use crate::source::{LogFile, SourceKind};
 
 /// A file to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub(super) struct Selected {
     pub(super) family: String,
     /// A csvlog with the same records is listed beside it.
     pub(super) has_csv_twin: bool,
+}
+
+impl Selected {
+    pub(super) fn listing(&self) -> Listing {
+        Listing { family: self.family.clone(), listed: listed(&self.log) }
+    }
 }
 
 /// The audit logs among the listed files, the oldest first: before a live file is read, what it was rotated to is.
@@ -95,6 +101,27 @@ pub(super) fn split_unchanged(
         known.is_some_and(|known| known >= count)
     });
     (unchanged.into_iter().map(|file| file.log).collect(), changed)
+}
+
+/// Longer than any engine's logs stay on an instance: the longest, those of RDS for MySQL, stay two weeks.
+const RETENTION_MS: i64 = 60 * 24 * 60 * 60 * 1000;
+
+/// Whether a cursor is of a file that has gone for good: so old that RDS cannot have it any more, and not listed.
+///
+/// An empty listing says nothing, because RDS gives one now and then for no reason.
+pub(super) fn is_gone(cursor: &Cursor, listed: &[Listing], now_ms: i64) -> bool {
+    let is_it = |file: &Listing| {
+        file.family == cursor.family && file.listed.last_written_ms <= cursor.listed.last_written_ms
+    };
+    let is_old = now_ms.saturating_sub(cursor.listed.last_written_ms) > RETENTION_MS;
+    is_old && !listed.is_empty() && !listed.iter().any(is_it)
+}
+
+/// A listed file, as far as it can be recognised again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listing {
+    pub(super) family: String,
+    pub(super) listed: Listed,
 }
 
 pub(super) fn listed(log: &LogFile) -> Listed {
@@ -179,6 +206,19 @@ mod tests {
         assert_eq!(changed.len(), 1);
         let (unchanged, _) = split_unchanged(SourceKind::Import, selected, &cursors);
         assert!(unchanged.is_empty(), "files on disk are always read");
+    }
+
+    #[test]
+    fn only_old_files_that_are_not_listed_are_gone() {
+        let (_, old) = cursor("error/postgresql.log.2026-01-01-00", "a", 100, 5000);
+        let now = 5000 + RETENTION_MS + 1;
+        let of = |family: &str, size, last_written_ms| {
+            vec![Listing { family: family.to_owned(), listed: Listed { size, last_written_ms } }]
+        };
+        assert!(is_gone(&old, &of("error/postgresql.log.2026-03-09-00", 1, now), now));
+        assert!(!is_gone(&old, &of("error/postgresql.log.2026-03-09-00", 1, now), now - 2), "not old enough");
+        assert!(!is_gone(&old, &[], now), "an empty listing says nothing");
+        assert!(!is_gone(&old, &of(&old.family, 100, 5000), now), "it is still there");
     }
 
     #[test]

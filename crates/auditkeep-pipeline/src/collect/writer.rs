@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use auditkeep_archive::commit::{ControlLeaf, Cursor, Leaf, SOURCE_STARTED, SegmentLeaf, Source};
 use auditkeep_archive::trail::{self, Addition, Append, Head};
 
+use super::selection::{self, Listing, Selected};
 use super::{CollectError, Collector, FileOutcome, FilePass};
+use crate::source::SourceKind;
 
 /// Raw bytes that one commit covers, about: what `derive` holds in memory at once.
 const COMMIT_BYTES: u64 = 64 << 20;
@@ -15,6 +17,8 @@ pub(super) struct TrailWriter<'a> {
     source: Source,
     trail: String,
     head: Option<Head>,
+    /// The audit logs that the pass found.
+    listed: Vec<Listing>,
     /// As the last commit has them, with what is pending.
     cursors: BTreeMap<String, Cursor>,
     pending: Vec<Pending>,
@@ -53,6 +57,7 @@ impl<'a> TrailWriter<'a> {
         source: Source,
         trail: String,
         head: Option<Head>,
+        selected: &[Selected],
     ) -> Self {
         let cursors = head.as_ref().map(|head| head.body.cursors.clone()).unwrap_or_default();
         Self {
@@ -60,6 +65,7 @@ impl<'a> TrailWriter<'a> {
             source,
             trail,
             head,
+            listed: selected.iter().map(Selected::listing).collect(),
             cursors,
             pending: Vec::new(),
             pending_bytes: 0,
@@ -86,9 +92,6 @@ impl<'a> TrailWriter<'a> {
         cursor: Cursor,
     ) -> Result<bool, CollectError> {
         let key = cursor.key();
-        if self.is_pending_under_another_name(&cursor) {
-            self.commit().await?;
-        }
         if self.overtaken.contains(&key) || reached(&self.cursors, &key) != before {
             self.overtaken_logs.insert(cursor.log);
             self.overtaken.insert(key);
@@ -101,14 +104,6 @@ impl<'a> TrailWriter<'a> {
             self.commit().await?;
         }
         Ok(!self.overtaken.contains(&key))
-    }
-
-    /// Rotation may bring a file up a second time in one pass. Within a commit, a file goes by one name.
-    fn is_pending_under_another_name(&self, cursor: &Cursor) -> bool {
-        self.pending.iter().map(|pending| &pending.cursor).any(|other| {
-            (&other.generation, &other.family) == (&cursor.generation, &cursor.family)
-                && other.log != cursor.log
-        })
     }
 
     /// Commits what is pending; with nothing pending it does nothing.
@@ -136,7 +131,11 @@ impl<'a> TrailWriter<'a> {
     fn addition(&self) -> Addition {
         let now = (self.collector.now)();
         let mut cursors = self.head.as_ref().map(|head| head.body.cursors.clone()).unwrap_or_default();
-        let started = ControlLeaf { event: SOURCE_STARTED.to_owned(), time: now };
+        if self.collector.kind == SourceKind::LogFiles {
+            // Else each commit would carry a cursor for every file that there ever was.
+            cursors.retain(|_, cursor| !selection::is_gone(cursor, &self.listed, now.as_millisecond()));
+        }
+        let started = ControlLeaf { event: SOURCE_STARTED.to_owned(), time: now, detail: BTreeMap::new() };
         let mut leaves: Vec<Leaf> =
             self.head.is_none().then_some(Leaf::Control(started)).into_iter().collect();
         for pending in &self.pending {

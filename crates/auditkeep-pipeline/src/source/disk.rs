@@ -51,7 +51,10 @@ impl DiskLogs {
             }
         }
         logs.files.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(logs)
+        match logs.files.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            None => Ok(logs),
+            Some(pair) => Err(same_name(&pair[0], &pair[1])),
+        }
     }
 
     /// What was copied from standard input to `path`, as a log called `name`.
@@ -189,6 +192,17 @@ fn stream_of(mut reader: Reader, path: PathBuf) -> LogBytes {
     stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|item| (item, receiver))).boxed()
 }
 
+/// Files are told apart by their names in the archive; of two with one name, one would never be read.
+fn same_name(first: &DiskFile, second: &DiskFile) -> SourceError {
+    let cause = format!(
+        "{} and {} would be the same log; import them one after the other",
+        first.path.display(),
+        second.path.display()
+    );
+    let (kind, operation) = (SourceErrorKind::Invalid, "choosing");
+    SourceError { kind, operation, object: format!("`{}`", first.name), cause: cause.into() }
+}
+
 fn io_error(operation: &'static str, path: &Path, cause: io::Error) -> SourceError {
     let kind = match cause.kind() {
         io::ErrorKind::NotFound => SourceErrorKind::NotFound,
@@ -234,6 +248,23 @@ mod tests {
         for name in names {
             assert_eq!(content(&logs, &name).await.unwrap(), bytes, "{name}");
         }
+    }
+
+    #[test]
+    fn two_files_of_one_name_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["a/x.log", "b/x.log", "b/x.log.gz"] {
+            fs::create_dir_all(directory.path().join(name).parent().unwrap()).unwrap();
+            fs::write(directory.path().join(name), "x").unwrap();
+        }
+        let found = |names: &[&str]| {
+            DiskLogs::find(&names.iter().map(|name| directory.path().join(name)).collect::<Vec<_>>())
+        };
+        assert!(found(&["a/x.log"]).is_ok());
+        assert!(found(&["a/x.log", "b/x.log"]).is_err());
+        assert!(found(&["a", "b/x.log.gz"]).is_err());
+        assert!(found(&["b"]).is_err());
+        assert!(found(&["a/x.log", "a/x.log"]).is_err());
     }
 
     #[tokio::test]

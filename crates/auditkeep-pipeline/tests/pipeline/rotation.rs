@@ -153,3 +153,22 @@ async fn a_file_that_is_listed_and_gone_is_read_under_its_new_name() {
     assert_eq!(world.commit_count().await, 0);
     settle_and_check(&world).await;
 }
+
+/// Two files of one size, written to in the same second; a spuriously short listing had shown only one of them.
+#[tokio::test]
+async fn two_files_that_look_the_same_in_the_listing() {
+    let world = World::new(Engine::Mariadb, 1).await;
+    let twins = [format!("{LIVE}.2"), format!("{LIVE}.1")];
+    for name in &twins {
+        world.logs.create(name, Grammar::ServerAudit, now_ms());
+        world.logs.write_bytes(name, 5000, 200, now_ms());
+    }
+    wait_until_settled();
+    let short = world.logs.view(2, |name| name == twins[0]);
+    world.collect_from(&world.archive, &short).await.unwrap();
+    world.collect().await;
+    settle_and_check(&world).await;
+    world.logs.opened();
+    world.collect().await;
+    assert!(world.logs.opened().is_empty(), "both are known now");
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auditkeep_archive::archive::Archive;
-use auditkeep_archive::commit::{Body, Leaf, SourceKind};
+use auditkeep_archive::commit::{Body, Leaf};
 use auditkeep_archive::verify::verify;
 use auditkeep_archive::{segment, trail};
 use auditkeep_core::engine::Engine;
@@ -14,7 +14,7 @@ use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::key::SigningKey;
 use auditkeep_pipeline::collect::{CollectError, Collector, FileError, FileOutcome, Pass, family, trail_id};
 use auditkeep_pipeline::derive::{TrailPass, derive};
-use auditkeep_pipeline::source::{Instance, LogFiles};
+use auditkeep_pipeline::source::{Instance, LogFiles, SourceKind};
 use jiff::Timestamp;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;

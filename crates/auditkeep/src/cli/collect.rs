@@ -1,12 +1,11 @@
 //! `auditkeep collect`: what is new in the instances' audit logs, into the archive, and from there into the tables.
 
 use auditkeep_archive::archive::Archive;
-use auditkeep_archive::commit::SourceKind;
 use auditkeep_aws::config::LoadOptions;
 use auditkeep_aws::{DiscoveredInstance, RdsAccount, RdsOptions};
 use auditkeep_core::integrity::key::SigningKey;
 use auditkeep_pipeline::collect::{Collector, FileError, FileOutcome, Pass, Progress};
-use auditkeep_pipeline::source::{Instance, LogFiles};
+use auditkeep_pipeline::source::{Instance, LogFiles, SourceKind};
 use clap::Args;
 use serde::Serialize;
 use std::time::Duration;

@@ -3,10 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use auditkeep_archive::commit::SourceKind;
 use auditkeep_core::engine::Engine;
 use auditkeep_pipeline::collect::{Collector, FileError, FileOutcome, Pass};
-use auditkeep_pipeline::source::Instance;
+use auditkeep_pipeline::source::{Instance, SourceKind};
 use auditkeep_pipeline::source::disk::DiskLogs;
 use clap::Args;
 

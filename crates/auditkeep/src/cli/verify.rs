@@ -80,11 +80,10 @@ fn trusted_keys(
         let keys = arguments.public_keys.iter().map(|key| keys::read_public_key(key));
         return Ok((keys.collect::<Result<_, _>>()?, KeysFrom::CommandLine));
     }
-    let public = keys::public_path(&context.key_path);
-    if public.exists() {
-        return Ok((vec![keys::read_public_key(&public.display().to_string())?], KeysFrom::KeyFile));
-    }
-    Ok((archive.manifest().keys.clone(), KeysFrom::Archive))
+    Ok(match context.public_key()? {
+        Some(key) => (vec![key], KeysFrom::KeyFile),
+        None => (archive.manifest().keys.clone(), KeysFrom::Archive),
+    })
 }
 
 /// Verifies with a progress display.

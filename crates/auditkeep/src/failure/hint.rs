@@ -5,6 +5,7 @@ use std::error::Error;
 use auditkeep_archive::archive::ArchiveError;
 use auditkeep_archive::trail::TrailError;
 use auditkeep_aws::config::ConfigError;
+use auditkeep_core::integrity::note::NoteError;
 use auditkeep_events::QueryError;
 use auditkeep_pipeline::collect::{CollectError, FileError};
 use auditkeep_pipeline::derive::DeriveError;
@@ -73,7 +74,10 @@ fn of_archive(error: &ArchiveError) -> Option<&'static str> {
 fn of_trail(error: &TrailError) -> Option<&'static str> {
     match error {
         TrailError::Archive(error) => of_archive(error),
-        TrailError::Distrusted { .. } | TrailError::CheckpointMismatch { .. } => Some(LOOK),
+        TrailError::Distrusted { cause: NoteError::UnknownKey { .. }, .. } => Some(
+            "name the key that the archive was made with: `--key FILE`, or `key` in the configuration; if it is that key, keep the archive as it is for an investigation",
+        ),
+        TrailError::Distrusted { .. } | TrailError::CheckpointMismatch { .. } | TrailError::Hole { .. } => Some(LOOK),
     }
 }
 

@@ -45,6 +45,8 @@ struct ArchivedLog {
     bytes: u64,
     day: String,
     #[serde(skip)]
+    cursor_key: String,
+    #[serde(skip)]
     last_commit: u64,
 }
 
@@ -94,6 +96,7 @@ async fn logs_of(archive: &Archive, instance: &str) -> Result<Vec<ArchivedLog>, 
             format: cursor.format.clone(),
             bytes: cursor.offset,
             day: cursor.day.clone(),
+            cursor_key: cursor.key(),
             last_commit: head.body.number,
         }));
     }
@@ -141,9 +144,9 @@ async fn write(
     for number in 1..=log.last_commit {
         let Some(head) = trail::read(archive, &log.trail, number).await? else { break };
         for leaf in &head.body.leaves {
-            // The same bytes under a rotated name are the same generation.
+            // A file that was forgotten and seen again begins anew; the bytes are the same.
             let Leaf::Segment(leaf) = leaf else { continue };
-            if leaf.generation == log.generation && same_family(&leaf.log, &log.log) && leaf.from == end {
+            if leaf.cursor_key() == log.cursor_key && leaf.from == end {
                 sink(&segment::read(archive, leaf).await?)?;
                 end = leaf.to;
             }
@@ -157,8 +160,4 @@ async fn write(
             "run `auditkeep verify` to see what is missing",
         ))
     }
-}
-
-fn same_family(a: &str, b: &str) -> bool {
-    auditkeep_pipeline::collect::family(a) == auditkeep_pipeline::collect::family(b)
 }
