@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! archive.json
-//! raw/<account>/<region>/<resource id>/<yyyy>/<mm>/<dd>/<log name>/<generation>/<from>-<to>-<raw hash>.zst
+//! raw/<account>/<region>/<resource id>/<yyyy>/<mm>/<dd>/<log family>/<generation>/<from>-<to>-<raw hash>.zst
 //! trails/<trail id>/commits/<20-digit number>.json
 //! trails/<trail id>/head
 //! ```
@@ -17,9 +17,6 @@ use object_store::path::Path;
 pub const MANIFEST: &str = "archive.json";
 pub const RAW: &str = "raw";
 pub const TRAILS: &str = "trails";
-/// Where the derived tables live; not evidence, and not looked at by `verify`.
-pub const DERIVED: [&str; 2] = ["events", "problems"];
-
 /// One part of a name, safe in every store and file system.
 pub fn part(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -113,8 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn trail_ids_of_different_sources_differ() {
+    fn trail_ids_are_one_part() {
         assert_eq!(trail_id("1", "eu-west-1", "db-A", "log-files"), "1.eu-west-1.db-A.log-files");
+        let odd = trail_id("local", "local", "../a b", "import");
+        assert_eq!(odd, "local.local.=2E.=2Fa=20b.import");
+        assert_eq!(Path::parse(&odd).unwrap().parts().count(), 1);
     }
 
     #[test]

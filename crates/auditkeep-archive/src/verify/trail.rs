@@ -151,6 +151,9 @@ fn believe(
 
 /// Whether a commit comes after the one before it, and its tree is that one's tree with its own leaves.
 fn follows(path: &Path, body: &Body, past: Option<&Past>, report: &mut Report) {
+    if !body.tree.is_well_formed() {
+        report.add(Verdict::Modified, path.to_string(), "its tree contradicts itself");
+    }
     let Some(past) = past else { return };
     let expected = (body.number > 1).then_some(past.hash);
     if body.previous != expected {
