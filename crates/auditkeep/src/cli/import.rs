@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use auditkeep_core::engine::Engine;
 use auditkeep_pipeline::collect::{Collector, FileError, FileOutcome, Pass};
-use auditkeep_pipeline::source::{Instance, SourceKind};
 use auditkeep_pipeline::source::disk::DiskLogs;
+use auditkeep_pipeline::source::{Instance, SourceKind};
 use clap::Args;
 
 use super::collect::{Collection, InstanceResult, finish};

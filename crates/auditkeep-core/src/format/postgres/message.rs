@@ -125,7 +125,7 @@ fn session_facts<'t>(text: &'t [u8], record: &Record<'_>) -> (Option<&'t [u8]>, 
 
 fn error<'a>(record: &Record<'a>) -> Meaning<'a> {
     let text = record.layer.undo(record.message);
-    if record.severity == Severity::Fatal && record.query.is_none() && is_refusal(&text) {
+    if record.severity == Severity::Fatal && record.query.is_none() && is_refusal(record, &text) {
         return refused(record, text);
     }
     let background = record.user.is_none() && record.database.is_none() && record.query.is_none();
@@ -166,9 +166,24 @@ fn refused<'a>(record: &Record<'a>, text: Text<'a>) -> Meaning<'a> {
     Meaning::Refused(event, differs)
 }
 
-/// Whether a `FATAL` message without a statement says that a login was refused. The texts are those of PostgreSQL 12 to 18
-/// (`auth.c`, `postinit.c`, `postmaster.c`, `proc.c`).
-fn is_refusal(text: &[u8]) -> bool {
+/// Whether a `FATAL` message without a statement says that a login was refused.
+///
+/// The SQLSTATE says so in every language of `lc_messages` (PostgreSQL documentation, "PostgreSQL Error Codes"); the text
+/// counts only where the log has no code, or one that a session may also end with.
+fn is_refusal(record: &Record<'_>, text: &[u8]) -> bool {
+    match record.sqlstate {
+        // Invalid authorization, invalid password, no such database, too many connections, cannot connect now.
+        Some(b"28000" | b"28P01" | b"3D000" | b"53300" | b"57P03") => true,
+        // No privilege on the database, or one that takes no connections. A process of the server meets them as well.
+        Some(b"42501" | b"55000") => record.user.is_some(),
+        // Not supported, protocol violation, invalid parameter, internal error.
+        None | Some(b"0A000" | b"08P01" | b"22023" | b"XX000") => reads_like_a_refusal(text),
+        Some(_) => false,
+    }
+}
+
+/// The texts are those of PostgreSQL 12 to 18 in English (`auth.c`, `postinit.c`, `postmaster.c`, `proc.c`).
+fn reads_like_a_refusal(text: &[u8]) -> bool {
     const BEGINNINGS: [&str; 12] = [
         "no pg_hba.conf entry",
         "pg_hba.conf rejects",
