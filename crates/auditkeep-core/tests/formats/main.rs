@@ -4,6 +4,7 @@
 
 mod collect;
 mod csvlog;
+mod csvlog_logins;
 mod detection;
 mod properties;
 mod server_audit;
