@@ -93,19 +93,14 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         // The demo and init decide for themselves where things are.
         Command::Demo(arguments) => demo::run(&global, &arguments).await,
         Command::Init(arguments) => init::run(&global, &arguments).await,
-        command => {
-            let context = Context::new(global)?;
-            match command {
-                Command::Collect(arguments) => collect::run(&context, &arguments).await,
-                Command::Import(arguments) => import::run(&context, &arguments).await,
-                Command::Query(arguments) => query::run(&context, &arguments).await,
-                Command::Events(arguments) => events::run(&context, &arguments).await,
-                Command::Verify(arguments) => verify::run(&context, &arguments).await,
-                Command::Export(command) => export::run(&context, &command).await,
-                Command::Status => status::run(&context).await,
-                Command::Derive | Command::Demo(_) | Command::Init(_) => derive::run(&context).await,
-            }
-        }
+        Command::Collect(arguments) => collect::run(&Context::new(global)?, &arguments).await,
+        Command::Import(arguments) => import::run(&Context::new(global)?, &arguments).await,
+        Command::Derive => derive::run(&Context::new(global)?).await,
+        Command::Query(arguments) => query::run(&Context::new(global)?, &arguments).await,
+        Command::Events(arguments) => events::run(&Context::new(global)?, &arguments).await,
+        Command::Verify(arguments) => verify::run(&Context::new(global)?, &arguments).await,
+        Command::Export(command) => export::run(&Context::new(global)?, &command).await,
+        Command::Status => status::run(&Context::new(global)?).await,
     }
 }
 

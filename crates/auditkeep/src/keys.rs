@@ -1,8 +1,8 @@
 //! Key files: a signing key that only its owner can read, and its public half beside it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{File, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use auditkeep_core::integrity::key::{SigningKey, VerifyingKey};
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 pub fn random_seed() -> Result<[u8; 32], Failure> {
     let mut seed = [0; 32];
     // The operating system's generator, which Rust's standard library cannot be asked for yet.
-    std::io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut seed)?;
+    io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut seed)?;
     Ok(seed)
 }
 
@@ -23,24 +23,67 @@ pub fn public_path(key: &Path) -> PathBuf {
 }
 
 /// Makes a key and its two files, or reads the key that is there. Nothing is ever overwritten.
+///
+/// The key's file comes first, because the public half follows from it and not the other way round. A crash before it is
+/// there leaves nothing, or a hidden file beside it that only its owner can read and that nothing uses. A crash before the
+/// public half is there leaves the key alone; the next call completes it.
 pub fn create_or_read(path: &Path) -> Result<SigningKey, Failure> {
     if path.exists() {
-        return read_signing_key(path);
+        let key = read_signing_key(path)?;
+        complete_public(path, &key)?;
+        return Ok(key);
+    }
+    let public = public_path(path);
+    if public.exists() {
+        return Err(Failure::new(
+            format!("`{}` is there, and its signing key `{}` is not", public.display(), path.display()),
+            "bring the key back from where its copy is kept, or name another file with `--key`",
+        ));
     }
     let seed = random_seed()?;
     let name = format!("auditkeep-{}", hex::encode(&random_seed()?[..4]));
     let text = SigningKey::file_text(&name, &seed)?;
     let key = SigningKey::from_file_text(&text)?;
     write_new(path, &text, 0o600)?;
-    write_new(&public_path(path), &format!("{}\n", key.public()), 0o644)?;
+    complete_public(path, &key)?;
     Ok(key)
 }
 
-/// Creates a file with its final permissions from the first moment on.
+/// Writes the public half where it is missing. One of another key is refused: everything would be verified against it.
+fn complete_public(path: &Path, key: &SigningKey) -> Result<(), Failure> {
+    let public = public_path(path);
+    if !public.exists() {
+        return write_new(&public, &format!("{}\n", key.public()), 0o644);
+    }
+    if &read_public_key(&public.display().to_string())? == key.public() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        format!("`{}` is not the public half of `{}`", public.display(), path.display()),
+        "find out which of the two belongs to the archive; `auditkeep.key` and `auditkeep.pub` must be a pair",
+    ))
+}
+
+/// Creates a file, whole and with its final permissions, or not at all.
+///
+/// It is written under a hidden name, synced, and given its own name, which fails where there is such a file already; then
+/// the directory is synced. A crash before the name is given leaves the hidden file, after it the whole file; once this
+/// returns, the file survives a loss of power.
 pub fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.map_err(|error| {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let write = || {
+        let permissions = Permissions::from_mode(mode);
+        let mut file =
+            tempfile::Builder::new().prefix(".auditkeep-").permissions(permissions).tempfile_in(directory)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path)?;
+        File::open(directory)?.sync_all()
+    };
+    write().map_err(|error: io::Error| {
         let hint = if error.kind() == ErrorKind::AlreadyExists {
             "it is there already and was not touched; name another file, or move it away"
         } else {
@@ -95,8 +138,6 @@ pub fn read_public_key(text_or_path: &str) -> Result<VerifyingKey, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -111,8 +152,49 @@ mod tests {
         assert_eq!(&public, made.public());
         assert!(write_new(&path, "x", 0o600).is_err());
 
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         let failure = read_signing_key(&path).unwrap_err().to_string();
         assert!(failure.contains("others can read it") && failure.contains("hint: "), "{failure}");
+    }
+    /// What a crash between the two files leaves.
+    #[test]
+    fn a_missing_public_half_is_written_when_the_key_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k.key");
+        let made = create_or_read(&path).unwrap();
+        let public = std::fs::read(public_path(&path)).unwrap();
+        std::fs::remove_file(public_path(&path)).unwrap();
+        assert_eq!(create_or_read(&path).unwrap().public(), made.public());
+        assert_eq!(std::fs::read(public_path(&path)).unwrap(), public);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing else is left");
+    }
+
+    #[test]
+    fn a_key_and_a_public_half_of_another_are_no_pair() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("k.key"), directory.path().join("other.key"));
+        create_or_read(&path).unwrap();
+        create_or_read(&other).unwrap();
+        std::fs::copy(public_path(&other), public_path(&path)).unwrap();
+        let failure = create_or_read(&path).unwrap_err().to_string();
+        assert!(failure.contains("is not the public half"), "{failure}");
+
+        // A new key beside the public half of a lost one would never be noticed.
+        std::fs::remove_file(&path).unwrap();
+        let failure = create_or_read(&path).unwrap_err().to_string();
+        assert!(failure.contains("is there, and its signing key"), "{failure}");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_is_whole_or_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k");
+        write_new(&path, "first", 0o600).unwrap();
+        let failure = write_new(&path, "second", 0o600).unwrap_err().to_string();
+        assert!(failure.contains("was not touched"), "{failure}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "no other file is left");
+        assert!(write_new(&directory.path().join("absent/k"), "x", 0o600).is_err());
     }
 }

@@ -1,11 +1,11 @@
 //! `auditkeep collect`: what is new in the instances' audit logs, into the archive, and from there into the tables.
 
 use auditkeep_archive::archive::Archive;
-use auditkeep_aws::config::LoadOptions;
+use auditkeep_aws::config::{ConfigError, LoadOptions};
 use auditkeep_aws::{DiscoveredInstance, RdsAccount, RdsOptions};
 use auditkeep_core::integrity::key::SigningKey;
 use auditkeep_pipeline::collect::{Collector, FileError, FileOutcome, Pass, Progress};
-use auditkeep_pipeline::source::{Instance, LogFiles, SourceKind};
+use auditkeep_pipeline::source::{Instance, LogFiles, SourceError, SourceKind};
 use clap::Args;
 use serde::Serialize;
 use std::time::Duration;
@@ -41,6 +41,8 @@ pub struct Collection {
     pub instances: Vec<InstanceResult>,
     /// Instances that were not asked, and why.
     pub skipped: Vec<Skipped>,
+    /// Accounts and regions of which nothing was collected, and why.
+    pub failures: Vec<RegionFailed>,
     pub new_bytes: u64,
     pub commits: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +72,27 @@ pub struct Failed {
 }
 
 #[derive(Debug, Serialize)]
+pub struct RegionFailed {
+    /// As configured; absent where the environment names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    #[serde(flatten)]
+    failed: Failed,
+}
+
+/// Why the instances of an account and region cannot be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum RegionError {
+    #[error("`endpoint` in the configuration is no URL: {0}")]
+    Endpoint(#[source] url::ParseError),
+    // The causes speak for themselves.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Source(#[from] SourceError),
+}
+
+#[derive(Debug, Serialize)]
 pub struct Skipped {
     pub instance: String,
     pub engine: String,
@@ -80,9 +103,14 @@ pub async fn run(context: &Context, arguments: &CollectArguments) -> Result<Exit
     let archive = context.archive().await?;
     let key = context.signing_key()?;
     let mut collection = Collection::default();
-    for rds in sources(context, arguments) {
-        let account = connect(&rds).await?;
-        collect_account(&archive, &key, &account, &rds, &mut collection).await?;
+    let sources = sources(context, arguments);
+    for rds in &sources {
+        match collect_region(&archive, &key, rds, &mut collection).await {
+            Ok(()) => {}
+            // With nothing else to collect from, it is the command that failed.
+            Err(error) if sources.len() == 1 => return Err(error.into_failure()),
+            Err(error) => collection.failures.push(RegionFailed::of(rds, &error)),
+        }
     }
     finish(context, &archive, collection, !arguments.no_derive).await
 }
@@ -101,27 +129,33 @@ fn sources(context: &Context, arguments: &CollectArguments) -> Vec<RdsConfig> {
     sources
 }
 
-async fn connect(rds: &RdsConfig) -> Result<RdsAccount, Failure> {
+async fn collect_region(
+    archive: &Archive,
+    key: &SigningKey,
+    rds: &RdsConfig,
+    collection: &mut Collection,
+) -> Result<(), RegionError> {
+    let account = connect(rds).await?;
+    Ok(collect_account(archive, key, &account, rds, collection).await?)
+}
+
+async fn connect(rds: &RdsConfig) -> Result<RdsAccount, RegionError> {
     let config =
         auditkeep_aws::config::load(&LoadOptions { region: rds.region.clone(), ..LoadOptions::default() })
             .await?;
-    let endpoint = rds.endpoint.as_deref().map(Url::parse).transpose().map_err(|error| {
-        Failure::usage(
-            format!("`endpoint` in the configuration is no URL: {error}"),
-            "write it as `https://host`",
-        )
-    })?;
+    let endpoint = rds.endpoint.as_deref().map(Url::parse).transpose().map_err(RegionError::Endpoint)?;
     Ok(RdsAccount::new(&config, RdsOptions { endpoint, ..RdsOptions::default() }).await?)
 }
 
-/// Collects from every chosen instance of an account. A failing instance does not stop the others.
+/// Collects from every chosen instance of an account. A failing instance does not stop the others; the error is that of
+/// listing them, before anything is collected.
 pub async fn collect_account(
     archive: &Archive,
     key: &SigningKey,
     account: &RdsAccount,
     rds: &RdsConfig,
     collection: &mut Collection,
-) -> Result<(), Failure> {
+) -> Result<(), SourceError> {
     for discovered in account.instances().await? {
         match discovered {
             DiscoveredInstance::Readable(instance) if is_chosen(rds, &instance.name) => {
@@ -200,13 +234,41 @@ impl InstanceResult {
     }
 }
 
+impl RegionError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Endpoint(_) => Some("write it as `https://host`".to_owned()),
+            Self::Config(_) | Self::Source(_) => failure::hint(self),
+        }
+    }
+
+    fn into_failure(self) -> Failure {
+        match &self {
+            Self::Endpoint(_) => Failure::usage(self.to_string(), self.hint().unwrap_or_default()),
+            Self::Config(_) | Self::Source(_) => self.into(),
+        }
+    }
+}
+
+impl RegionFailed {
+    fn of(rds: &RdsConfig, error: &RegionError) -> Self {
+        let failed = Failed { log: None, error: failure::with_causes(error), hint: error.hint() };
+        Self { region: rds.region.clone(), failed }
+    }
+
+    fn tell(&self) {
+        self.failed.tell(self.region.as_deref().unwrap_or("the region of the environment"));
+    }
+}
+
 impl Failed {
     fn of(log: &str, error: &FileError) -> Self {
         Self { log: Some(log.to_owned()), error: failure::with_causes(error), hint: failure::hint(error) }
     }
 
-    fn tell(&self, instance: &str) {
-        let failure = Failure::new(format!("{instance}: {}", self.error), "");
+    /// `at` is the instance or region that it happened to.
+    fn tell(&self, at: &str) {
+        let failure = Failure::new(format!("{at}: {}", self.error), "");
         let hint = self
             .hint
             .clone()
@@ -223,13 +285,14 @@ impl Collection {
     }
 
     fn has_failures(&self) -> bool {
-        self.instances.iter().any(|instance| !instance.failures.is_empty())
+        !self.failures.is_empty() || self.instances.iter().any(|instance| !instance.failures.is_empty())
     }
 
     pub fn tell_failures(&self) {
         for instance in &self.instances {
             instance.failures.iter().for_each(|failure| failure.tell(&instance.instance));
         }
+        self.failures.iter().for_each(RegionFailed::tell);
     }
 
     pub fn table(&self) -> Rows {
@@ -275,11 +338,13 @@ pub async fn finish(
     }
     if context.json {
         json(&collection)?;
-    } else if collection.instances.is_empty() {
-        talk("no instance was found; check the region, the account and the names");
     } else {
-        collection.table().print()?;
-        data(&format!("\n{}", collection.summary()))?;
+        if !collection.instances.is_empty() {
+            collection.table().print()?;
+            data(&format!("\n{}", collection.summary()))?;
+        } else if collection.failures.is_empty() {
+            talk("no instance was found; check the region, the account and the names");
+        }
         if let Some(derived) = &collection.derived {
             data(&derived.summary())?;
         }

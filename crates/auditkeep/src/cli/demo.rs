@@ -3,6 +3,7 @@
 //! The logs were written by a real PostgreSQL and a real MariaDB. An emulator on this machine serves them over the RDS API,
 //! and from there on everything is as in production: the same commands, the same archive, the same tables.
 
+mod directory;
 mod tamper;
 
 use std::path::{Path, PathBuf};
@@ -16,17 +17,18 @@ use clap::Args;
 use serde::Serialize;
 use url::Url;
 
+use self::directory::DemoDirectory;
 use super::collect::{Collection, collect_account};
 use super::{Context, Global, derive, init, query, verify};
-use crate::config::{self, Config, FILE_NAME, RdsConfig};
+use crate::config::{Config, RdsConfig};
 use crate::failure::{Exit, Failure};
 use crate::keys;
-use crate::output::{data, json, talk};
+use crate::output::{data, json};
 use crate::place::Place;
 
 #[derive(Debug, Args)]
 pub struct DemoArguments {
-    /// Where to put the demo's archive, key and configuration
+    /// A directory of the demo's own for its archive, key and configuration: new, empty, or of an earlier demo
     #[arg(long, value_name = "DIR", default_value = "auditkeep-demo")]
     directory: PathBuf,
 }
@@ -35,21 +37,22 @@ pub struct DemoArguments {
 const QUESTIONS: [(&str, &str); 3] = [
     (
         "Who tried to connect and failed?",
-        "select instance, user_name, client_address, error_code, count(*) as attempts, max(event_time) as last \
+        "select instance, user_name, client_address as client, error_code as error, count(*) as attempts, \
+         to_char(max(event_time), '%Y-%m-%d %H:%M:%S') as last \
          from events where class = 'connect' and outcome = 'failure' group by 1, 2, 3, 4 order by attempts desc, 1, 2",
     ),
     (
         "Who read the table `payments`?",
         // A statement may leave several records: one per table, and one more where the object itself is audited.
         "select instance, user_name, count(distinct concat(session_id, '/', statement_id)) as statements, \
-         max(event_time) as last from events \
+         to_char(max(event_time), '%Y-%m-%d %H:%M:%S') as last from events \
          where class = 'read' and (object_name = 'payments' or object_name like '%.payments') \
          group by 1, 2 order by 1, statements desc, 2",
     ),
     (
-        "What changed roles or privileges? The newest twelve:",
-        "select event_time, instance, user_name, outcome, statement from events where class = 'role' \
-         order by event_time desc limit 12",
+        "Who changed roles or privileges? The newest twelve:",
+        "select to_char(event_time, '%Y-%m-%d %H:%M:%S') as time, instance, user_name, outcome, statement \
+         from events where class = 'role' order by event_time desc limit 12",
     ),
 ];
 
@@ -65,13 +68,12 @@ struct Answer<'a> {
 
 pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Failure> {
     let say = |text: &str| if global.json { Ok(()) } else { data(text) };
-    let context = prepare(&arguments.directory, global.json).await?;
+    let directory = DemoDirectory::claim(&arguments.directory)?;
+    let context = prepare(&directory, global.json).await?;
     let archive = context.archive().await?;
 
-    say(
-        "Three databases wrote audit logs: a PostgreSQL, a MariaDB and an Aurora MySQL. Their logs were recorded, and an\n\
-         emulator on this machine now serves them over the RDS API.\n",
-    )?;
+    say("Three databases wrote audit logs: a PostgreSQL, a MariaDB and an Aurora MySQL. Their logs were\n\
+         recorded, and an emulator on this machine now serves them over the RDS API.\n")?;
     say("1. Collect what is new, archive it, derive events from it\n")?;
     let mut collected = collect(&context, &archive).await?;
     collected.derived = Some(derive::all(&context, &archive).await?);
@@ -98,19 +100,18 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
     }
 
     say(
-        "\n4. Tamper: in a copy of the archive, one record is taken out of a log, and another segment is deleted\n",
+        "\n4. Tamper: in a copy of the archive, take a record out of one log and delete a piece of another.\n   \
+         Then verify the copy\n",
     )?;
-    let copy = arguments.directory.join("tampered");
-    tamper::copy(&arguments.directory.join("archive"), &copy)?;
-    let tampered =
-        verify::check(&Place::parse(&copy.display().to_string(), Path::new(""))?.open().await?, &[key])
-            .await?;
+    tamper::copy(&directory)?;
+    let copy = Place::parse(&directory.tampered().display().to_string(), Path::new(""))?;
+    let tampered = verify::check(&copy.open().await?, &[key]).await?;
     if global.json {
-        let directory = arguments.directory.display().to_string();
+        let directory = directory.path().display().to_string();
         json(&Answer { directory, collected: &collected, verified: &verified, tampered: &tampered })?;
     } else {
         verify::print(&tampered, tampered.holds(false))?;
-        print_next_steps(&arguments.directory)?;
+        print_next_steps(&directory)?;
     }
     // A demo whose archive does not hold, or whose forgery is not noticed, is a failure of the product.
     let as_promised = verified.holds(false) && !tampered.holds(false);
@@ -118,19 +119,16 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
 }
 
 /// The demo's own configuration, key and archive; those of an earlier run are used again.
-async fn prepare(directory: &Path, json: bool) -> Result<Context, Failure> {
-    std::fs::create_dir_all(directory).map_err(|error| {
-        Failure::new(
-            format!("making the directory `{}` failed: {error}", directory.display()),
-            "choose another place with `--directory`",
-        )
-    })?;
-    let path = directory.join(FILE_NAME);
-    if !path.exists() {
-        init::make(&path, &directory.join("auditkeep.key"), &directory.join("archive").display().to_string())
-            .await?;
+async fn prepare(directory: &DemoDirectory, json: bool) -> Result<Context, Failure> {
+    if !directory.config().exists() {
+        init::make(&directory.config(), &directory.key(), &directory.archive().display().to_string()).await?;
     }
-    let config: Config = config::load(Some(&path))?;
+    // Not what the configuration says by now: recorded logs must get into no other archive.
+    let config = Config {
+        archive: Some(std::path::absolute(directory.archive())?.display().to_string()),
+        key: Some(std::path::absolute(directory.key())?),
+        ..Config::default()
+    };
     Context::of(config, json)
 }
 
@@ -153,21 +151,21 @@ async fn collect(context: &Context, archive: &Archive) -> Result<Collection, Fai
     Ok(collection)
 }
 
-fn print_next_steps(directory: &Path) -> Result<(), Failure> {
+fn print_next_steps(directory: &DemoDirectory) -> Result<(), Failure> {
     let program = std::env::args().next().unwrap_or_else(|| "auditkeep".to_owned());
-    let directory = directory.display();
-    let command = format!("{program} --config {directory}/{FILE_NAME}");
+    let command = format!("{program} --config {}", directory.config().display());
+    let (archive, tampered) = (directory.archive(), directory.tampered());
+    let (archive, tampered) = (archive.display(), tampered.display());
     data(&format!(
-        "\nThe archive is in {directory}/archive, the forged copy in {directory}/tampered. A second `demo` collects nothing new.\n\n\
+        "\nThe archive is in {archive},\nthe forged copy in {tampered}.\n\
+         A second `demo` collects nothing new. The directory can be deleted at any time.\n\n\
          Try next:\n  \
          {command} status\n  \
          {command} events --failed\n  \
          {command} events --object payments --json\n  \
-         {command} query \"select class, count(*) from events group by class order by 2 desc\"\n  \
+         {command} query \"select class, count(*) from events group by 1\"\n  \
          {command} export raw --instance shop-mariadb\n  \
          {command} verify\n  \
-         {command} --archive {directory}/tampered verify"
-    ))?;
-    talk("");
-    Ok(())
+         {command} --archive {tampered} verify"
+    ))
 }

@@ -14,7 +14,8 @@ use auditkeep_pipeline::source::{SourceError, SourceErrorKind};
 const NEWER: &str = "a newer auditkeep wrote this; use that version or a later one";
 const LOOK: &str =
     "run `auditkeep verify` to see what else is wrong, and keep the archive as it is for an investigation";
-const NOT_OF_THIS_ARCHIVE: &str = "the tables are not of this archive: move `events` and `problems` beside `archive.json` away, and run `auditkeep derive`";
+/// A table that knows more than its archive may be all that is left of commits that somebody took away.
+const AHEAD: &str = "keep both the archive and the tables as they are: either these tables are of another archive, or this archive has lost its latest commits and the tables are their only witness; run `auditkeep verify`, and compare with a copy of the archive";
 
 /// The hint of the first error in the chain that has one.
 pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
@@ -77,7 +78,9 @@ fn of_trail(error: &TrailError) -> Option<&'static str> {
         TrailError::Distrusted { cause: NoteError::UnknownKey { .. }, .. } => Some(
             "name the key that the archive was made with: `--key FILE`, or `key` in the configuration; if it is that key, keep the archive as it is for an investigation",
         ),
-        TrailError::Distrusted { .. } | TrailError::CheckpointMismatch { .. } | TrailError::Hole { .. } => Some(LOOK),
+        TrailError::Distrusted { .. } | TrailError::CheckpointMismatch { .. } | TrailError::Hole { .. } => {
+            Some(LOOK)
+        }
     }
 }
 
@@ -125,7 +128,7 @@ fn of_derive(error: &DeriveError) -> Option<&'static str> {
         DeriveError::Table(_) => None,
         DeriveError::UnknownFormat { .. } | DeriveError::UnknownEngine { .. } => Some(NEWER),
         DeriveError::NoBytes { .. } => Some(LOOK),
-        DeriveError::Ahead { .. } => Some(NOT_OF_THIS_ARCHIVE),
+        DeriveError::Ahead { .. } => Some(AHEAD),
     }
 }
 
@@ -156,6 +159,8 @@ fn of_query(error: &QueryError) -> Option<&'static str> {
         }
         QueryError::Exhausted { .. } => Some("narrow the statement down, for one by `event_date`"),
         QueryError::Execution { .. } => None,
-        QueryError::Open { .. } => Some(NOT_OF_THIS_ARCHIVE),
+        QueryError::Open { .. } => Some(
+            "check that the place can be reached and that you may read there, then run the same command again; what is missing from the tables, `auditkeep derive` builds again",
+        ),
     }
 }

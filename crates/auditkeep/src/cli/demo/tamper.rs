@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::directory::DemoDirectory;
 use crate::failure::Failure;
 
-/// Copies an archive and falsifies the copy. An earlier copy is replaced.
-pub fn copy(archive: &Path, to: &Path) -> Result<(), Failure> {
+/// Copies the demo's archive and falsifies the copy. An earlier copy is replaced: the one thing that is ever removed, and
+/// only from a directory that the demo made.
+pub fn copy(directory: &DemoDirectory) -> Result<(), Failure> {
+    let (archive, to) = (directory.archive(), directory.tampered());
     if to.exists() {
-        fs::remove_dir_all(to)?;
+        fs::remove_dir_all(&to)?;
     }
     for part in ["raw", "trails"] {
         copy_directory(&archive.join(part), &to.join(part))?;
