@@ -49,7 +49,7 @@ pub enum DeriveError {
 #[derive(Debug)]
 pub struct TrailPass {
     pub trail: String,
-    /// New commits that were read; all of them are in the table unless there is an error.
+    /// Commits that the table holds now and did not before.
     pub commits: u64,
     pub accounting: Accounting,
     pub error: Option<DeriveError>,
@@ -91,7 +91,6 @@ async fn derive_trail(
         let batch_now = batch.get_or_insert_with(Batch::default);
         batch_now.add(archive, &head.body, &cursors).await?;
         cursors = head.body.cursors;
-        pass.commits += 1;
         if batch_now.bytes >= BATCH_BYTES {
             write(table, pass, batch.take(), &mut after, number).await?;
             progress(pass);
@@ -112,14 +111,17 @@ async fn write(
 ) -> Result<(), DeriveError> {
     let Some(batch) = batch else { return Ok(()) };
     let (mut events, mut problems) = (Vec::new(), Vec::new());
+    let mut accounting = Accounting::default();
     if let Some(mut columns) = batch.columns {
-        pass.accounting.add(columns.accounting());
+        accounting.add(columns.accounting());
         let parsed = columns.finish();
         events.push(parsed.events);
         problems.push(parsed.problems);
     }
     table.append(Derived { trail: pass.trail.clone(), after: *after, through, events, problems }).await?;
     // A crash from here on loses nothing: the table says itself that it holds these commits.
+    pass.commits += through - after.unwrap_or(0);
+    pass.accounting.add(&accounting);
     *after = Some(through);
     Ok(())
 }

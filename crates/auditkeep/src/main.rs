@@ -23,7 +23,8 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    let level = if arguments.global.verbose { "auditkeep=debug,warn" } else { "error" };
+    // What a library calls an error may be a retry; what matters comes back as an error and is told once.
+    let level = if arguments.global.verbose { "auditkeep=debug,warn" } else { "off" };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_env("AUDITKEEP_LOG").unwrap_or_else(|_| EnvFilter::new(level)))
         .with_writer(std::io::stderr)

@@ -43,12 +43,14 @@ pub(super) async fn read(
     if head.is_empty() {
         return Ok(FileOutcome::Archived { bytes: 0 });
     }
-    let complete = at_end && quiet && is_as_listed(collector, selected, head.len() as u64);
+    let complete = at_end && has_ended(collector, selected, quiet, (head.len() as u64, head.last()));
     let (format, start) = match identify(instance, selected, &head, complete, writer) {
         Ok(Some(known)) => known,
         Ok(None) => return Ok(FileOutcome::NoRecordYet),
-        // Too little text to tell even what it is.
-        Err(NotAnAuditLog { seen: Seen::Text(_), .. }) if at_end && !complete && !head.contains(&b'\n') => {
+        // Too little to tell what it is, but it may become a record: all of them begin with a time.
+        Err(NotAnAuditLog { seen: Seen::Text(_), .. })
+            if at_end && !complete && head[0].is_ascii_digit() && !head.contains(&b'\n') =>
+        {
             return Ok(FileOutcome::NoRecordYet);
         }
         Err(error) => return Ok(FileOutcome::Failed(error.into())),
@@ -61,20 +63,22 @@ pub(super) async fn read(
     }
 }
 
-/// Whether the file is not growing any more, as far as the listing tells. Files on disk are what they are.
+/// Whether the file is not growing any more, as far as the listing tells.
 fn is_quiet(collector: &Collector<'_>, selected: &Selected, now: Timestamp) -> bool {
-    if collector.kind == SourceKind::Import {
-        return true;
-    }
     let quiet_ms = now.as_millisecond().saturating_sub(selected.log.last_written_ms);
     quiet_ms >= i64::try_from(collector.settled_after.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Whether what came in is as long as the listing says. If not, the transfer ended early, the file has grown since it was
-/// listed, or rotation has put another one in its place: it cannot be taken for one that has ended. The sizes of files on
-/// disk are those of their compression.
-fn is_as_listed(collector: &Collector<'_>, selected: &Selected, length: u64) -> bool {
-    collector.kind == SourceKind::Import || length == selected.log.size
+/// Whether the bytes that came in, so many and with that last one, are the file to its end, so that its last record is whole.
+///
+/// If they are not as many as the listing says, the transfer ended early, the file has grown since it was listed, or rotation
+/// has put another one in its place. The sizes of files on disk are those of their compression, and a file that was written
+/// a moment ago may have been so by whoever copied it: there a line that has ended must do.
+fn has_ended(collector: &Collector<'_>, selected: &Selected, quiet: bool, end: (u64, Option<&u8>)) -> bool {
+    match collector.kind {
+        SourceKind::LogFiles => quiet && end.0 == selected.log.size,
+        SourceKind::Import => quiet || end.1 == Some(&b'\n'),
+    }
 }
 
 /// The first bytes, and whether they are all.
@@ -161,6 +165,7 @@ struct FileReader<'a> {
     framer: Framer,
     segment: SegmentWriter,
     position: u64,
+    last_byte: Option<u8>,
 }
 
 impl<'a> FileReader<'a> {
@@ -187,6 +192,7 @@ impl<'a> FileReader<'a> {
             framer: Framer::new(format),
             segment,
             position: 0,
+            last_byte: None,
             cursor: start,
         })
     }
@@ -211,6 +217,7 @@ impl<'a> FileReader<'a> {
 
     /// Takes a chunk of the file. False if somebody else archives this file at the same time.
     async fn take(&mut self, mut chunk: &[u8], writer: &mut TrailWriter<'_>) -> Result<bool, Stop> {
+        self.last_byte = chunk.last().copied().or(self.last_byte);
         while !chunk.is_empty() {
             let taken = if self.position < self.archived {
                 let taken = self.prefix.take(chunk);
@@ -249,7 +256,8 @@ impl<'a> FileReader<'a> {
             let log = self.selected.log.name.clone();
             return Err(FileError::Shrunk { log, archived: self.archived }.into());
         }
-        let settled = quiet && is_as_listed(self.collector, self.selected, self.position);
+        let end = (self.position, self.last_byte.as_ref());
+        let settled = has_ended(self.collector, self.selected, quiet, end);
         let complete_to = self.framed_from + self.framer.finish(settled).complete_to;
         self.cursor.settled = settled;
         let first = if self.segment.is_empty() {

@@ -62,6 +62,8 @@ impl DiskLogs {
         let metadata = fs::metadata(path).map_err(|cause| io_error("looking at", path, cause))?;
         let mut logs = Self::default();
         logs.add(Path::new(name), path, &metadata, true);
+        // Standard input has ended, and the copy is as old as anything.
+        logs.files.iter_mut().for_each(|file| file.modified_ms = 0);
         Ok(logs)
     }
 

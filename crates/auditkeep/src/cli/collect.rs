@@ -20,7 +20,7 @@ use crate::output::{bytes, data, json, plural, talk};
 use crate::progress::Bar;
 
 /// PostgreSQL writes the lines of one record at once; after this long without a write the last record is whole.
-const SETTLED_AFTER: Duration = Duration::from_mins(5);
+pub const SETTLED_AFTER: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
 pub struct CollectArguments {

@@ -73,9 +73,12 @@ impl Derivation {
 
     pub fn summary(&self) -> String {
         if self.commits == 0 {
-            return "nothing new to derive".to_owned();
+            let nothing =
+                if self.failures.is_empty() { "nothing new to derive" } else { "nothing was derived" };
+            return nothing.to_owned();
         }
         let problems = match self.problems {
+            0 if !self.failures.is_empty() => "some trails failed".to_owned(),
             0 => "every record was read".to_owned(),
             problems => format!("{} (see the table `problems`)", plural(problems, "problem")),
         };

@@ -21,8 +21,10 @@ const SHOWN_CHARACTERS: usize = 100;
     after_help = "Times are UTC: 2026-03-01, 2026-03-01T12:30, 2026-03-01T12:30:00+01:00, or an age such as 90m, 24h, 7d."
 )]
 pub struct EventsArguments {
+    /// The login user
     #[arg(long)]
     user: Option<String>,
+    /// The database that the session was in
     #[arg(long)]
     database: Option<String>,
     /// A table or other object, with or without its schema

@@ -9,7 +9,7 @@ use auditkeep_pipeline::source::disk::DiskLogs;
 use auditkeep_pipeline::source::{Instance, SourceKind};
 use clap::Args;
 
-use super::collect::{Collection, InstanceResult, finish};
+use super::collect::{Collection, InstanceResult, SETTLED_AFTER, finish};
 use super::{Context, WRITER, now};
 use crate::failure::{Exit, Failure};
 use crate::output::talk;
@@ -67,7 +67,7 @@ pub async fn run(context: &Context, arguments: &ImportArguments) -> Result<Exit,
         writer: WRITER,
         now,
         kind: SourceKind::Import,
-        settled_after: std::time::Duration::ZERO,
+        settled_after: SETTLED_AFTER,
         progress: &|_| {},
     };
     let mut pass = collector.collect(&instance, &logs).await?;
@@ -113,6 +113,12 @@ fn leave_out_other_files(pass: &mut Pass, logs: &DiskLogs) -> Result<(), Failure
         return Err(Failure::new(
             format!("none of the {} files there is an audit log of {}", others.len(), pass.instance.engine),
             "check the directory and `--engine`",
+        ));
+    }
+    for file in pass.files.iter().filter(|file| matches!(file.outcome, FileOutcome::NoRecordYet)) {
+        let name = crate::output::escape::line(&file.log).into_owned();
+        talk(&format!(
+            "left out {name} for now: its first record is not complete yet; import it again later"
         ));
     }
     for other in others {

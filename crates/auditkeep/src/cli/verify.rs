@@ -114,7 +114,9 @@ pub fn print(report: &Report, holds: bool) -> Result<(), Failure> {
     let against = report.findings.iter().filter(|finding| finding.verdict != Verdict::Extra).count() as u64;
     data(&match (holds, report.commits) {
         (true, 0) => "OK: the archive is empty".to_owned(),
-        (true, _) => "OK: everything that was archived is there and unaltered".to_owned(),
+        (true, _) => {
+            "OK: up to the newest commit of each trail, everything is there and unaltered".to_owned()
+        }
         (false, _) if against == 0 => "FAILED: there are objects that no commit names".to_owned(),
         (false, _) => format!("FAILED: {} against this archive", plural(against, "finding")),
     })

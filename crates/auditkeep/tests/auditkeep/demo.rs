@@ -11,7 +11,7 @@ fn it_shows_everything_and_a_second_run_collects_nothing_new() {
         "shop-mariadb",
         "shop-aurora",
         "every record was read",
-        "OK: everything that was archived is there and unaltered",
+        "OK: up to the newest commit of each trail, everything is there and unaltered",
         "Who tried to connect and failed?",
         "Who read the table `payments`?",
         "Who changed roles or privileges?",

@@ -10,22 +10,12 @@ use crate::command::{Ended, Home};
 /// A configuration of several sources; each is a region and an endpoint.
 fn home(sources: &[(&str, &str)]) -> Home {
     let home = Home::with_archive();
-    let mut config = std::fs::read_to_string(home.path("auditkeep.toml")).unwrap();
-    for (region, endpoint) in sources {
-        config += &[
-            "
-[[rds]]
-region = \"",
-            region,
-            "\"
-endpoint = \"",
-            endpoint,
-            "\"
-",
-        ]
-        .concat();
-    }
-    home.write("auditkeep.toml", config);
+    let mut config = vec![std::fs::read_to_string(home.path("auditkeep.toml")).unwrap()];
+    let tables = sources.iter();
+    config.extend(
+        tables.map(|(region, endpoint)| format!("[[rds]]\nregion = \"{region}\"\nendpoint = \"{endpoint}\"")),
+    );
+    home.write("auditkeep.toml", config.join("\n"));
     home
 }
 

@@ -106,6 +106,29 @@ fn importing_again_adds_only_what_is_new() {
 }
 
 #[test]
+fn a_file_that_is_being_written_is_understood_record_by_record() {
+    let home = Home::with_archive();
+    let import = ["import", "live.log", "--engine", "mariadb", "--instance", "shop"];
+    // Cut within the first record, within later ones, and whole.
+    for end in [20, 70, 150, 260, SERVER_AUDIT.len() - 3, SERVER_AUDIT.len()] {
+        home.write("live.log", &SERVER_AUDIT[..end]);
+        home.run(&import).succeeds();
+    }
+    let rows = home.run(&["query", "--json", "select statement, outcome from events"]).succeeds().rows();
+    assert_eq!(rows.len(), 5, "{rows:?}");
+    assert!(home.run(&["query", "--json", "select * from problems"]).succeeds().rows().is_empty());
+    let raw = home.run(&["export", "raw", "--instance", "shop", "--log", "live.log"]).succeeds().stdout;
+    assert_eq!(raw, SERVER_AUDIT);
+    // A file that nobody has written to for long has ended, with or without a last line feed.
+    let old = home.write("old.log", SERVER_AUDIT.replace("03:58", "02:58").trim_end());
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+    std::fs::File::options().write(true).open(old).unwrap().set_modified(hour_ago).unwrap();
+    let answer =
+        home.run(&["import", "old.log", "--engine", "mariadb", "--instance", "shop", "--json"]).succeeds();
+    assert_eq!(answer.json()["derived"]["events"], 5);
+}
+
+#[test]
 fn standard_input_is_imported() {
     let home = Home::with_archive();
     let import = ["import", "-", "--engine", "mysql", "--instance", "piped", "--json"];
