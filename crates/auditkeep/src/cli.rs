@@ -45,13 +45,13 @@ pub struct Arguments {
 #[command(next_help_heading = "Everywhere")]
 pub struct Global {
     /// The archive: ./dir, file:///dir or s3://bucket/prefix [default: the configuration's, else ./archive]
-    #[arg(long, global = true, value_name = "URL", env = "AUDITKEEP_ARCHIVE")]
+    #[arg(long, global = true, value_name = "URL", env = "AUDITKEEP_ARCHIVE", hide_env_values = true)]
     pub archive: Option<String>,
     /// The configuration file [default: auditkeep.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE", env = "AUDITKEEP_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "AUDITKEEP_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// The signing key's file [default: the configuration's, else auditkeep.key]
-    #[arg(long, global = true, value_name = "FILE", env = "AUDITKEEP_KEY")]
+    #[arg(long, global = true, value_name = "FILE", env = "AUDITKEEP_KEY", hide_env_values = true)]
     pub key: Option<PathBuf>,
     /// Print JSON, as documented in docs/cli.md
     #[arg(long, global = true)]

@@ -241,7 +241,7 @@ async fn check(archive: &Archive, leaf: SegmentLeaf) -> Result<Checked, ArchiveE
     let object = match archive.get_at_most(&Path::from(leaf.object.as_str()), leaf.object_size).await {
         Ok(object) => object,
         Err(error) if is_missing(&error) => {
-            return Ok((leaf, Some((Verdict::Missing, "a commit names it".to_owned()))));
+            return Ok((leaf, Some((Verdict::Missing, "a commit names it, and it is not there".to_owned()))));
         }
         Err(error @ ArchiveError::Damaged { .. }) => {
             let detail = describe(&error);

@@ -52,7 +52,7 @@ const QUESTIONS: [(&str, &str); 3] = [
     (
         "Who changed roles or privileges? The newest twelve:",
         "select to_char(event_time, '%Y-%m-%d %H:%M:%S') as time, instance, user_name, outcome, statement \
-         from events where class = 'role' order by event_time desc limit 12",
+         from events where class = 'role' order by event_time desc, instance, byte_offset desc limit 12",
     ),
 ];
 

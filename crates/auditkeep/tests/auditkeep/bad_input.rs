@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
+use auditkeep_lab::emulator::{DEFAULT_REGION, Emulator, EmulatorOptions, LabCredential};
+use auditkeep_lab::recorded;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -182,6 +184,31 @@ fn an_unreachable_endpoint_and_no_credentials() {
     assert!(!ended.stderr.contains("a-secret"), "{}", ended.stderr);
     home.run_with(&["collect"], &credentials[..1]).fails(1, "region");
     home.run_with(&["collect"], &[credentials[0], credentials[3]]).fails(1, "credentials");
+    assert!(home.snapshot("archive") == before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials() {
+    let home = home();
+    let before = home.snapshot("archive");
+    let emulator = Emulator::start(EmulatorOptions::loopback(recorded::fleet())).await.unwrap();
+    let endpoint = emulator.endpoint();
+    let known = LabCredential::well_known();
+    for (key, secret, region) in [
+        (known.access_key_id.as_str(), "a-secret-that-must-not-be-shown", DEFAULT_REGION),
+        ("AKIAIOSFODNN7EXAMPLE", known.secret_access_key.as_str(), DEFAULT_REGION),
+        (known.access_key_id.as_str(), known.secret_access_key.as_str(), "us-west-2"),
+    ] {
+        let environment = [
+            ("AWS_ENDPOINT_URL_RDS", endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", key),
+            ("AWS_SECRET_ACCESS_KEY", secret),
+            ("AWS_REGION", region),
+        ];
+        let ended = home.run_with(&["collect"], &environment).fails(1, "listing the instances");
+        assert!(ended.stderr.contains("check the credentials"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains(secret), "{}", ended.stderr);
+    }
     assert!(home.snapshot("archive") == before);
 }
 
