@@ -73,7 +73,7 @@ async fn record_postgres() -> Result<Instance, RecordError> {
     let stopped = server.stop()?;
     let mut files = instance::read_logs(&stopped.log_directory(), "error")?;
     for file in &mut files {
-        file.bytes = rewrite::directory(&file.bytes, stopped.directory(), "/tmp");
+        file.bytes = rewrite::directory(&file.bytes, stopped.directory(), "/rdsdbdata");
     }
     Ok(Instance {
         name: "shop-postgres",

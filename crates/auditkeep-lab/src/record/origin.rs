@@ -51,7 +51,7 @@ fn row(instance: &Instance) -> String {
 fn changes() -> String {
     format!(
         "\n## What was changed after recording\n\n\
-         - shop-postgres: the path of the server's temporary directory became `/tmp`. Nothing else.\n\
+         - shop-postgres: the path of the server's temporary directory became `/rdsdbdata`. Nothing else.\n\
          - shop-mariadb: the second field, the host name, became `{HOST}`. Nothing else.\n\
          - shop-aurora: Aurora's audit log exists only in AWS. These are the records of a second MariaDB run in the shape\n\
          \x20 that the Aurora User Guide shows: the time is in microseconds (the logged second, plus a made-up fraction that\n\
