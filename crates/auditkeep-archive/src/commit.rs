@@ -9,8 +9,6 @@ use std::collections::BTreeMap;
 use auditkeep_core::integrity::canonical;
 use auditkeep_core::integrity::checkpoint::Checkpoint;
 use auditkeep_core::integrity::hash::Sha256;
-use auditkeep_core::integrity::key::SigningKey;
-use auditkeep_core::integrity::note;
 use auditkeep_core::integrity::tree::{self, Frontier};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,6 +22,13 @@ pub struct Commit {
     pub body: Body,
     /// A signed note over [`Body::checkpoint`].
     pub checkpoint: String,
+}
+
+impl Commit {
+    /// The bytes that are stored.
+    pub fn to_vec(&self) -> Result<Vec<u8>, serde_json::Error> {
+        canonical::to_vec(self)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,11 +202,5 @@ impl Body {
             commit: self.number,
             body: Sha256::of(&canonical::to_vec(self)?),
         })
-    }
-
-    /// The stored bytes of the commit, signed. The same body and key always give the same bytes.
-    pub fn signed(self, key: &SigningKey) -> Result<Vec<u8>, serde_json::Error> {
-        let checkpoint = note::sign(&self.checkpoint()?.text(), key);
-        canonical::to_vec(&Commit { body: self, checkpoint })
     }
 }

@@ -8,6 +8,7 @@
 //! - [`layout`]: the names of objects.
 //! - [`commit`]: what a commit says, and how it is spelled and signed.
 //! - [`trail`]: the commit protocol.
+//! - [`signer`]: the port to whatever holds the private key.
 //! - [`segment`]: raw bytes in, compressed objects out, and back.
 //! - [`verify`]: does what is stored deserve belief?
 //! - [`local`]: a directory as a store that is durable on return.
@@ -19,5 +20,6 @@ pub mod commit;
 pub mod layout;
 pub mod local;
 pub mod segment;
+pub mod signer;
 pub mod trail;
 pub mod verify;

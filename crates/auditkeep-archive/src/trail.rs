@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 
 use auditkeep_core::integrity::hash::Sha256;
-use auditkeep_core::integrity::key::SigningKey;
 use auditkeep_core::integrity::note::{self, NoteError};
 use auditkeep_core::integrity::tree::Frontier;
 use jiff::Timestamp;
@@ -17,6 +16,7 @@ use jiff::Timestamp;
 use crate::archive::{Archive, ArchiveError, Damage, PutNew, read_canonical};
 use crate::commit::{Body, Commit, Cursor, FORMAT, Leaf, Source};
 use crate::layout;
+use crate::signer::{SignError, Signer};
 
 /// What a trail is appended to with: its last commit, if there is one.
 #[derive(Clone, Debug)]
@@ -30,6 +30,9 @@ pub struct Head {
 pub enum TrailError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// No commit was written.
+    #[error(transparent)]
+    Sign(#[from] SignError),
     /// Appending after a commit that somebody else may have written would vouch for it.
     #[error("the last commit `{object}` cannot be believed")]
     Distrusted {
@@ -72,10 +75,11 @@ pub async fn head(archive: &Archive, trail: &str) -> Result<Option<Head>, TrailE
     }
 }
 
-/// Appends one commit after `head`. Called again with the same arguments after an error, it does the same again.
+/// Appends one commit after `head`. Called again with the same arguments after an error, it does the same again, or finds
+/// it done.
 pub async fn append(
     archive: &Archive,
-    key: &SigningKey,
+    key: &dyn Signer,
     trail: &str,
     head: Option<&Head>,
     addition: Addition,
@@ -87,22 +91,29 @@ pub async fn append(
     let path = layout::commit(trail, number);
     let encode = |cause| ArchiveError::Encode { object: path.to_string(), cause };
     let body = next_body(archive, trail, head, addition).map_err(encode)?;
-    let bytes = body.clone().signed(key).map_err(encode)?;
+    let text = body.checkpoint().map_err(encode)?.text();
+    // A crash here, or a key that does not answer, leaves segments that nobody names.
+    let signature = key.sign(text.as_bytes()).await?;
+    let commit = Commit { body, checkpoint: note::assemble(&text, key.public(), &signature) };
+    let bytes = commit.to_vec().map_err(encode)?;
     let hash = Sha256::of(&bytes);
 
-    match archive.put_new(&path, bytes.clone().into()).await? {
+    let head = match archive.put_new(&path, bytes.into()).await? {
         // The commit is made. A crash here loses only the hint.
-        PutNew::Created => {}
+        PutNew::Created => Head { body: commit.body, hash },
         PutNew::Taken(there) => {
-            if there != bytes {
+            let there = believe(archive, trail, number, &there)?;
+            if there.body != commit.body {
                 // What this process put before belongs to nobody now; the next attempt will name the same objects.
-                return Ok(Append::Overtaken(read_head(archive, trail, number).await?));
+                return Ok(Append::Overtaken(there));
             }
-            // An earlier attempt had succeeded, and its answer was lost.
+            // An earlier attempt had succeeded, and its answer was lost. Its signature may be another one than this one's:
+            // what is stored is what the next commit follows.
+            there
         }
-    }
+    };
     archive.hint_head(trail, number).await;
-    Ok(Append::Done(Head { body, hash }))
+    Ok(Append::Done(head))
 }
 
 fn next_body(
@@ -132,32 +143,28 @@ fn next_body(
 
 /// Reads one commit and believes it if a trusted key signed it; none if there is no such number.
 pub async fn read(archive: &Archive, trail: &str, number: u64) -> Result<Option<Head>, TrailError> {
-    let object = layout::commit(trail, number).to_string();
-    let Some((commit, hash)) = read_stored(archive, trail, number).await? else { return Ok(None) };
-    let expected =
-        commit.body.checkpoint().map_err(|cause| ArchiveError::Encode { object: object.clone(), cause })?;
-    match note::open(&commit.checkpoint, archive.trusted_keys()) {
-        Ok((text, _)) if text == expected.text() => Ok(Some(Head { body: commit.body, hash })),
-        Ok(_) => Err(TrailError::CheckpointMismatch { object }),
-        Err(cause) => Err(TrailError::Distrusted { object, cause }),
+    match archive.find(&layout::commit(trail, number)).await? {
+        Some(bytes) => believe(archive, trail, number, &bytes).map(Some),
+        None => Ok(None),
     }
 }
 
-/// A commit as it is stored, in its place.
-async fn read_stored(
-    archive: &Archive,
-    trail: &str,
-    number: u64,
-) -> Result<Option<(Commit, Sha256)>, ArchiveError> {
-    let path = layout::commit(trail, number);
-    let Some(bytes) = archive.find(&path).await? else { return Ok(None) };
-    let commit: Commit = read_canonical(path.as_ref(), &bytes)?;
+/// What a stored commit says, if it is in its place and a trusted key signed it.
+fn believe(archive: &Archive, trail: &str, number: u64, bytes: &[u8]) -> Result<Head, TrailError> {
+    let object = layout::commit(trail, number).to_string();
+    let commit: Commit = read_canonical(&object, bytes)?;
     let body = &commit.body;
     if (body.archive.as_str(), body.trail.as_str(), body.number) != (&archive.manifest().id, trail, number) {
         let claim = format!("commit {} of trail `{}` in archive {}", body.number, body.trail, body.archive);
-        return Err(ArchiveError::Damaged { object: path.to_string(), cause: Damage::Misplaced(claim) });
+        return Err(ArchiveError::Damaged { object, cause: Damage::Misplaced(claim) }.into());
     }
-    Ok(Some((commit, Sha256::of(&bytes))))
+    let expected =
+        body.checkpoint().map_err(|cause| ArchiveError::Encode { object: object.clone(), cause })?;
+    match note::open(&commit.checkpoint, archive.trusted_keys()) {
+        Ok((text, _)) if text == expected.text() => Ok(Head { body: commit.body, hash: Sha256::of(bytes) }),
+        Ok(_) => Err(TrailError::CheckpointMismatch { object }),
+        Err(cause) => Err(TrailError::Distrusted { object, cause }),
+    }
 }
 
 async fn read_head(archive: &Archive, trail: &str, number: u64) -> Result<Head, TrailError> {

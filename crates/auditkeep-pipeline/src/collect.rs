@@ -13,9 +13,9 @@ use std::time::Duration;
 use auditkeep_archive::archive::{Archive, ArchiveError};
 use auditkeep_archive::commit::Source;
 use auditkeep_archive::layout;
+use auditkeep_archive::signer::Signer;
 use auditkeep_archive::trail::{self, TrailError};
 use auditkeep_core::format::NotAnAuditLog;
-use auditkeep_core::integrity::key::SigningKey;
 use jiff::Timestamp;
 
 use crate::source::{Instance, LogFile, LogFiles, SourceError, SourceKind};
@@ -26,7 +26,7 @@ pub use selection::family;
 /// What a pass needs beside the source.
 pub struct Collector<'a> {
     pub archive: &'a Archive,
-    pub key: &'a SigningKey,
+    pub key: &'a dyn Signer,
     /// Name and version of this program, for the commits.
     pub writer: &'a str,
     pub now: fn() -> Timestamp,

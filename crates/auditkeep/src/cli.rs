@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
-use auditkeep_core::integrity::key::{SigningKey, VerifyingKey};
+use auditkeep_archive::signer::Signer;
+use auditkeep_core::integrity::key::VerifyingKey;
 use auditkeep_events::{DeltaTables, QueryEngine};
 use clap::{Args, Parser, Subcommand};
 
@@ -151,8 +152,8 @@ impl Context {
         if path.exists() { keys::read_public_key(&path.display().to_string()).map(Some) } else { Ok(None) }
     }
 
-    pub fn signing_key(&self) -> Result<SigningKey, Failure> {
-        keys::read_signing_key(&self.key_path)
+    pub fn signing_key(&self) -> Result<Box<dyn Signer>, Failure> {
+        Ok(Box::new(keys::read_signing_key(&self.key_path)?))
     }
 
     pub fn tables(&self, archive: &Archive) -> DeltaTables {

@@ -4,5 +4,6 @@
 
 mod building;
 mod faults;
+mod signers;
 mod trail;
 mod verify;

@@ -1,20 +1,27 @@
-//! Ed25519 keys in the text forms of signed notes: what a key file holds.
+//! Keys in the text forms of signed notes: who may sign, and what a key file holds.
 //!
-//! A public key is `<name>+<key id>+<base64(0x01 ‖ 32 bytes)>`, the "vkey" of C2SP `signed-note`; a signing key is
-//! `PRIVATE+KEY+<name>+<key id>+<base64(0x01 ‖ 32-byte seed)>`, as the Go module ecosystem writes it. The key id is the
-//! first four bytes of `SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)`, in hexadecimal.
+//! A public key is `<name>+<key id>+<base64(type ‖ key)>`, the "vkey" of C2SP `signed-note`. There are two types: 0x01 is
+//! Ed25519 with the 32 bytes of RFC 8032, 0x02 is ECDSA on NIST P-256 with SHA-256 and the key's SubjectPublicKeyInfo in
+//! DER. The key id is in hexadecimal the first four bytes of `SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key)` for Ed25519, and of
+//! `SHA-256(key)` for ECDSA, where the name is not hashed.
+//!
+//! What can be written in several ways is accepted in one only, so that equal keys are equal texts. Other types and
+//! curves are refused.
+
+mod file;
+mod public;
 
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::hash::Sha256;
+pub use file::SigningKey;
+use public::PublicKey;
 
-const ED25519_ALGORITHM: u8 = 1;
+/// What the text of a signing key begins with.
 const PRIVATE_PREFIX: &str = "PRIVATE+KEY+";
 
 /// The text is not a key, or its parts contradict each other. Never says what the text was: it may be a secret.
@@ -28,8 +35,10 @@ pub enum BadKey {
     IdMismatch,
     #[error("its name is empty or holds a space or a plus sign")]
     Name,
-    #[error("its algorithm is not Ed25519")]
+    #[error("it is neither an Ed25519 key nor an ECDSA key on the curve P-256")]
     Algorithm,
+    #[error("it is not a point of the curve P-256")]
+    Point,
 }
 
 /// A key that checks signatures.
@@ -38,18 +47,20 @@ pub enum BadKey {
 pub struct VerifyingKey {
     name: String,
     id: [u8; 4],
-    point: [u8; 32],
+    key: PublicKey,
 }
 
 impl VerifyingKey {
-    fn new(name: &str, point: [u8; 32]) -> Result<Self, BadKey> {
+    fn new(name: &str, key: PublicKey) -> Result<Self, BadKey> {
         if name.is_empty() || name.contains(|c: char| c == '+' || c.is_whitespace() || c.is_control()) {
             return Err(BadKey::Name);
         }
-        let hash = Sha256::of_parts(&[name.as_bytes(), b"\n", &[ED25519_ALGORITHM], &point]);
-        let mut id = [0; 4];
-        id.copy_from_slice(&hash.0[..4]);
-        Ok(Self { name: name.to_owned(), id, point })
+        Ok(Self { name: name.to_owned(), id: key.id(name), key })
+    }
+
+    /// A key as X.509 spells it: the DER of a SubjectPublicKeyInfo, with an Ed25519 key or an uncompressed point of P-256.
+    pub fn from_spki(name: &str, der: &[u8]) -> Result<Self, BadKey> {
+        Self::new(name, PublicKey::from_spki(der)?)
     }
 
     pub fn name(&self) -> &str {
@@ -60,14 +71,19 @@ impl VerifyingKey {
         self.id
     }
 
+    /// `signature` is 64 bytes by Ed25519, and for ECDSA the DER of an `ECDSA-Sig-Value`.
+    ///
+    /// An ECDSA signature is not the only one: each signing gives another, and of two that differ in the sign of `s` both
+    /// are right.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, &self.point).verify(message, signature).is_ok()
+        self.key.verifies(message, signature)
     }
 }
 
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}+{}+{}", self.name, hex::encode(self.id), encode(&self.point))
+        let key = STANDARD.encode(self.key.typed());
+        write!(out, "{}+{}+{key}", self.name, hex::encode(self.id))
     }
 }
 
@@ -84,8 +100,8 @@ impl FromStr for VerifyingKey {
         if text.starts_with(PRIVATE_PREFIX) {
             return Err(BadKey::PrivateGiven);
         }
-        let (name, id, point) = parts(text, "<name>+<key id>+<base64>")?;
-        let key = Self::new(name, point)?;
+        let (name, id, typed) = fields(text, "<name>+<key id>+<base64>")?;
+        let key = Self::new(name, PublicKey::from_typed(&typed)?)?;
         if hex::encode(key.id) == id { Ok(key) } else { Err(BadKey::IdMismatch) }
     }
 }
@@ -104,68 +120,14 @@ impl TryFrom<String> for VerifyingKey {
     }
 }
 
-/// A key that signs. Neither `Debug` nor any error shows it.
-pub struct SigningKey {
-    pair: Ed25519KeyPair,
-    public: VerifyingKey,
-}
-
-impl SigningKey {
-    /// `seed` is 32 bytes from a cryptographic random generator.
-    pub fn from_seed(name: &str, seed: &[u8; 32]) -> Result<Self, BadKey> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| BadKey::Algorithm)?;
-        let mut point = [0; 32];
-        point.copy_from_slice(pair.public_key().as_ref());
-        Ok(Self { public: VerifyingKey::new(name, point)?, pair })
-    }
-
-    /// The text of a key file for `seed`.
-    pub fn file_text(name: &str, seed: &[u8; 32]) -> Result<String, BadKey> {
-        let id = Self::from_seed(name, seed)?.public.id;
-        Ok(format!("{PRIVATE_PREFIX}{name}+{}+{}\n", hex::encode(id), encode(seed)))
-    }
-
-    /// Reads the text of a key file; white space around it does not matter.
-    pub fn from_file_text(text: &str) -> Result<Self, BadKey> {
-        const FORM: &str = "PRIVATE+KEY+<name>+<key id>+<base64>";
-        let rest = text.trim().strip_prefix(PRIVATE_PREFIX).ok_or(BadKey::Form(FORM))?;
-        let (name, id, seed) = parts(rest, FORM)?;
-        let key = Self::from_seed(name, &seed)?;
-        if hex::encode(key.public.id) == id { Ok(key) } else { Err(BadKey::IdMismatch) }
-    }
-
-    pub fn public(&self) -> &VerifyingKey {
-        &self.public
-    }
-
-    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.pair.sign(message).as_ref().to_vec()
-    }
-}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "SigningKey(of {})", self.public)
-    }
-}
-
-fn encode(key: &[u8; 32]) -> String {
-    let mut bytes = vec![ED25519_ALGORITHM];
-    bytes.extend_from_slice(key);
-    STANDARD.encode(bytes)
-}
-
-fn parts<'a>(text: &'a str, form: &'static str) -> Result<(&'a str, &'a str, [u8; 32]), BadKey> {
+/// Name, key id and decoded key of a text, whatever they are.
+fn fields<'a>(text: &'a str, form: &'static str) -> Result<(&'a str, &'a str, Vec<u8>), BadKey> {
     // Base64 may hold plus signs; the name and the id may not.
     let mut fields = text.trim().splitn(3, '+');
     let (Some(name), Some(id), Some(key)) = (fields.next(), fields.next(), fields.next()) else {
         return Err(BadKey::Form(form));
     };
-    let bytes = STANDARD.decode(key).map_err(|_| BadKey::Form(form))?;
-    match bytes.split_first() {
-        Some((&ED25519_ALGORITHM, key)) => Ok((name, id, key.try_into().map_err(|_| BadKey::Form(form))?)),
-        _ => Err(BadKey::Algorithm),
-    }
+    Ok((name, id, STANDARD.decode(key).map_err(|_| BadKey::Form(form))?))
 }
 
 #[cfg(test)]
@@ -173,36 +135,54 @@ mod tests {
     use super::*;
 
     /// The example of the Go package golang.org/x/mod/sumdb/note.
-    const PUBLIC: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-    const PRIVATE: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+    const ED25519: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    /// The key of RFC 6979 A.2.5.
+    const ECDSA: &str = "rfc6979+5a7a78cc+AjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGD+1LolWp0xyWHrdMY1bWjASbiSO2H6bOZpYi5g8p+2eQP+EAi4vJmkGunpVii8ZPLxsgwtfp9Rd6PClNRGIpk=";
 
-    #[test]
-    fn published_pair() {
-        let key = SigningKey::from_file_text(&format!("{PRIVATE}\n")).unwrap();
-        assert_eq!(key.public().to_string(), PUBLIC);
-        let public: VerifyingKey = PUBLIC.parse().unwrap();
-        let signature = key.sign(b"message");
-        assert!(public.verifies(b"message", &signature));
-        assert!(!public.verifies(b"Message", &signature));
-        assert!(!format!("{key:?}").contains("AYEKFALV"));
+    fn read(text: &str) -> Result<VerifyingKey, BadKey> {
+        text.parse()
     }
 
     #[test]
-    fn file_text_is_read_back() {
-        let text = SigningKey::file_text("lab", &[7; 32]).unwrap();
-        assert_eq!(SigningKey::from_file_text(&text).unwrap().public().name(), "lab");
+    fn texts_are_read_back() {
+        for (text, name, id) in [
+            (ED25519, "PeterNeumann", [0xc7, 0x4f, 0x20, 0xa3]),
+            (ECDSA, "rfc6979", [0x5a, 0x7a, 0x78, 0xcc]),
+        ] {
+            let key = read(text).unwrap();
+            assert_eq!((key.to_string().as_str(), key.name(), key.id()), (text, name, id));
+            assert_eq!(read(&format!("{text}\n")).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn the_name_is_part_of_an_ed25519_id_and_not_of_an_ecdsa_id() {
+        assert_eq!(read(&ED25519.replace("Peter", "Paul")).unwrap_err(), BadKey::IdMismatch);
+        let renamed = read(&ECDSA.replace("rfc6979", "another")).unwrap();
+        assert_eq!(renamed.id(), read(ECDSA).unwrap().id());
+        assert_ne!(renamed, read(ECDSA).unwrap());
     }
 
     #[test]
     fn wrong_texts() {
-        assert_eq!(PRIVATE.parse::<VerifyingKey>().unwrap_err(), BadKey::PrivateGiven);
-        assert_eq!(
-            PUBLIC.replace("c74f20a3", "c74f20a4").parse::<VerifyingKey>().unwrap_err(),
-            BadKey::IdMismatch
-        );
-        assert_eq!(PUBLIC.replace("pc2Q", "pc2R").parse::<VerifyingKey>().unwrap_err(), BadKey::IdMismatch);
-        assert!(matches!("nonsense".parse::<VerifyingKey>(), Err(BadKey::Form(_))));
-        assert!(matches!(SigningKey::from_file_text(PUBLIC), Err(BadKey::Form(_))));
-        assert_eq!(SigningKey::file_text("a b", &[7; 32]).unwrap_err(), BadKey::Name);
+        assert_eq!(read(&ED25519.replace("c74f20a3", "c74f20a4")).unwrap_err(), BadKey::IdMismatch);
+        assert_eq!(read(&ED25519.replace("c74f20a3", "C74F20A3")).unwrap_err(), BadKey::IdMismatch);
+        assert_eq!(read(&ED25519.replace("pc2Q", "pc2R")).unwrap_err(), BadKey::IdMismatch);
+        assert_eq!(read(&ECDSA.replace("5a7a78cc", "5a7a78cd")).unwrap_err(), BadKey::IdMismatch);
+        assert_eq!(read(&ECDSA.replace("RGIpk=", "RGIpo=")).unwrap_err(), BadKey::Point);
+        // The last digit of base64 holds bits that are no part of the key.
+        assert!(matches!(read(&ECDSA.replace("RGIpk=", "RGIpl=")), Err(BadKey::Form(_))));
+        assert!(matches!(read(&ECDSA.replace("RGIpk=", "RGIpk")), Err(BadKey::Form(_))));
+        assert!(matches!(read("nonsense"), Err(BadKey::Form(_))));
+        assert!(matches!(read("a+b"), Err(BadKey::Form(_))));
+        assert_eq!(read("a+00000000+").unwrap_err(), BadKey::Algorithm);
+    }
+
+    #[test]
+    fn names_that_a_note_cannot_hold() {
+        for name in ["", "a b", "a\u{a0}b", "a\n", "a+b"] {
+            let key = PublicKey::from_typed(&[[1].as_slice(), &[7; 32]].concat()).unwrap();
+            assert_eq!(VerifyingKey::new(name, key).unwrap_err(), BadKey::Name, "{name:?}");
+        }
     }
 }

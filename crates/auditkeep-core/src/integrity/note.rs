@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::key::{SigningKey, VerifyingKey};
+use super::key::VerifyingKey;
 
 const SIGNATURE_PREFIX: &str = "\u{2014} ";
 /// Signatures on one note; more is not a note of ours.
@@ -22,11 +22,11 @@ pub enum NoteError {
     WrongSignature { signer: String },
 }
 
-/// `text`, which ends in a newline and holds no empty line at its end, with a signature by `key`.
-pub fn sign(text: &str, key: &SigningKey) -> String {
-    let mut signature = key.public().id().to_vec();
-    signature.extend(key.sign(text.as_bytes()));
-    format!("{text}\n{SIGNATURE_PREFIX}{} {}\n", key.public().name(), STANDARD.encode(signature))
+/// `text`, which ends in a newline and holds no empty line at its end, with its signature by `key`. Whether the signature
+/// is right is not looked at.
+pub fn assemble(text: &str, key: &VerifyingKey, signature: &[u8]) -> String {
+    let encoded = STANDARD.encode([key.id().as_slice(), signature].concat());
+    format!("{text}\n{SIGNATURE_PREFIX}{} {encoded}\n", key.name())
 }
 
 /// The text of a note that at least one of `keys` signed, with the key that did.
@@ -75,6 +75,7 @@ fn parse_signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::key::SigningKey;
     use super::*;
 
     /// The example of the Go package golang.org/x/mod/sumdb/note.
@@ -87,13 +88,17 @@ mod tests {
         \n\
         \u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
 
+    fn signed(text: &str, key: &SigningKey) -> String {
+        assemble(text, key.public(), &key.sign(text.as_bytes()))
+    }
+
     fn public() -> Vec<VerifyingKey> {
         vec![PUBLIC.parse().unwrap()]
     }
 
     #[test]
     fn published_note() {
-        assert_eq!(sign(TEXT, &SigningKey::from_file_text(PRIVATE).unwrap()), NOTE);
+        assert_eq!(signed(TEXT, &SigningKey::from_file_text(PRIVATE).unwrap()), NOTE);
         let keys = public();
         let (text, key) = open(NOTE, &keys).unwrap();
         assert_eq!((text, key.name()), (TEXT, "PeterNeumann"));
@@ -116,7 +121,7 @@ mod tests {
     #[test]
     fn second_signature_by_an_unknown_key() {
         let other = SigningKey::from_seed("witness", &[3; 32]).unwrap();
-        let extra = sign(TEXT, &other);
+        let extra = signed(TEXT, &other);
         let both = format!("{NOTE}{}", &extra[extra.rfind("\n\n").unwrap() + 2..]);
         assert!(open(&both, &public()).is_ok());
         assert!(open(&both, &[other.public().clone()]).is_ok());

@@ -1,9 +1,9 @@
 //! `auditkeep collect`: what is new in the instances' audit logs, into the archive, and from there into the tables.
 
 use auditkeep_archive::archive::Archive;
+use auditkeep_archive::signer::Signer;
 use auditkeep_aws::config::{ConfigError, LoadOptions};
 use auditkeep_aws::{DiscoveredInstance, RdsAccount, RdsOptions};
-use auditkeep_core::integrity::key::SigningKey;
 use auditkeep_pipeline::collect::{Collector, FileError, FileOutcome, Pass, Progress};
 use auditkeep_pipeline::source::{Instance, LogFiles, SourceError, SourceKind};
 use clap::Args;
@@ -105,7 +105,7 @@ pub async fn run(context: &Context, arguments: &CollectArguments) -> Result<Exit
     let mut collection = Collection::default();
     let sources = sources(context, arguments);
     for rds in &sources {
-        match collect_region(&archive, &key, rds, &mut collection).await {
+        match collect_region(&archive, &*key, rds, &mut collection).await {
             Ok(()) => {}
             // With nothing else to collect from, it is the command that failed.
             Err(error) if sources.len() == 1 => return Err(error.into_failure()),
@@ -131,7 +131,7 @@ fn sources(context: &Context, arguments: &CollectArguments) -> Vec<RdsConfig> {
 
 async fn collect_region(
     archive: &Archive,
-    key: &SigningKey,
+    key: &dyn Signer,
     rds: &RdsConfig,
     collection: &mut Collection,
 ) -> Result<(), RegionError> {
@@ -151,7 +151,7 @@ async fn connect(rds: &RdsConfig) -> Result<RdsAccount, RegionError> {
 /// listing them, before anything is collected.
 pub async fn collect_account(
     archive: &Archive,
-    key: &SigningKey,
+    key: &dyn Signer,
     account: &RdsAccount,
     rds: &RdsConfig,
     collection: &mut Collection,
@@ -174,7 +174,7 @@ pub async fn collect_account(
 /// One pass over one instance, with a progress bar.
 pub async fn collect_instance(
     archive: &Archive,
-    key: &SigningKey,
+    key: &dyn Signer,
     kind: SourceKind,
     instance: &Instance,
     files: &dyn LogFiles,

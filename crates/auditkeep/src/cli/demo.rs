@@ -145,7 +145,7 @@ async fn collect(context: &Context, archive: &Archive) -> Result<Collection, Fai
     let endpoint = Some(Url::parse(&emulator.endpoint())?);
     let account = RdsAccount::new(&sdk_config, RdsOptions { endpoint, ..RdsOptions::default() }).await?;
     let mut collection = Collection::default();
-    collect_account(archive, &key, &account, &RdsConfig::default(), &mut collection).await?;
+    collect_account(archive, &*key, &account, &RdsConfig::default(), &mut collection).await?;
     emulator.shutdown().await;
     collection.tell_failures();
     Ok(collection)

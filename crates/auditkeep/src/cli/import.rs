@@ -63,7 +63,7 @@ pub async fn run(context: &Context, arguments: &ImportArguments) -> Result<Exit,
     };
     let collector = Collector {
         archive: &archive,
-        key: &key,
+        key: &*key,
         writer: WRITER,
         now,
         kind: SourceKind::Import,

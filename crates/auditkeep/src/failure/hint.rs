@@ -75,6 +75,8 @@ fn of_archive(error: &ArchiveError) -> Option<&'static str> {
 fn of_trail(error: &TrailError) -> Option<&'static str> {
     match error {
         TrailError::Archive(error) => of_archive(error),
+        // Whoever signs knows why; its own error is the cause.
+        TrailError::Sign(_) => None,
         TrailError::Distrusted { cause: NoteError::UnknownKey { .. }, .. } => Some(
             "name the key that the archive was made with: `--key FILE`, or `key` in the configuration; if it is that key, keep the archive as it is for an investigation",
         ),
