@@ -3,9 +3,10 @@
 //! Evidence can be put, if nothing is there under that name, read and listed. There is no way here to delete or to
 //! overwrite it. The one object that is overwritten is a trail's head, a hint that may be stale or lost.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use auditkeep_core::integrity::canonical::{self, NotCanonical};
+use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::key::VerifyingKey;
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -16,7 +17,9 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions}
 use serde::{Deserialize, Serialize};
 
 use crate::commit::FORMAT;
+use crate::journal::{self, JournalView};
 use crate::layout;
+use crate::trail::TrailError;
 
 /// An archive object that is longer than this is not one of ours: commits and the manifest are small, segments bounded.
 pub const MAX_OBJECT_BYTES: u64 = 256 << 20;
@@ -58,8 +61,11 @@ pub enum ArchiveError {
     /// The name is taken by other bytes. Nothing was overwritten.
     #[error("`{object}` exists already and holds other bytes; nothing was overwritten")]
     Incident { object: String },
-    #[error("the signing key `{key}` is not one of this archive's keys")]
+    #[error("the signing key `{key}` is not one that may sign in this archive")]
     ForeignKey { key: String },
+    /// Whose signatures count is written there.
+    #[error("the archive's journal cannot be believed")]
+    Journal(#[source] Box<TrailError>),
     #[error("`{object}` has format {format}, and this version reads up to {FORMAT}")]
     Newer { object: String, format: u32 },
     #[error("encoding `{object}` failed")]
@@ -80,10 +86,14 @@ pub enum Damage {
     Hash,
     #[error("it does not decompress to the bytes that the commit states")]
     Raw,
+    #[error("its frames are not those that the commit states")]
+    Frames,
     #[error("it does not decompress")]
     Zstd(#[source] std::io::Error),
     #[error("it says that it is {0}")]
     Misplaced(String),
+    #[error("it has what its format does not have, or lacks what its format demands")]
+    NotItsFormat,
 }
 
 /// What a put found under its name.
@@ -103,7 +113,9 @@ const PUT_ATTEMPTS: usize = 4;
 pub struct Archive {
     store: Arc<dyn ObjectStore>,
     manifest: Arc<Manifest>,
-    trusted: Arc<[VerifyingKey]>,
+    manifest_sha256: Sha256,
+    /// What the journal said when it was last looked at; shared by all clones.
+    journal: Arc<RwLock<Arc<JournalView>>>,
 }
 
 impl Archive {
@@ -115,17 +127,36 @@ impl Archive {
         created: Timestamp,
     ) -> Result<Self, ArchiveError> {
         let manifest = Manifest { format: FORMAT, id, created, keys: vec![key] };
-        let bytes = canonical::to_vec(&manifest)
-            .map_err(|cause| ArchiveError::Encode { object: layout::MANIFEST.to_owned(), cause })?;
-        let archive = Self::of(store, manifest);
-        match archive.put_new(&layout::manifest(), bytes.into()).await? {
-            // A crash here leaves an empty archive, which is a whole one.
+        let bytes: Bytes = canonical::to_vec(&manifest)
+            .map_err(|cause| ArchiveError::Encode { object: layout::MANIFEST.to_owned(), cause })?
+            .into();
+        let archive = Self::of(store, manifest, &bytes);
+        match archive.put_new(&layout::manifest(), bytes).await? {
+            // A crash here leaves an empty archive, which is a whole one. Its journal begins with the first commit.
             PutNew::Created => Ok(archive),
             PutNew::Taken(_) => Err(ArchiveError::Exists),
         }
     }
 
+    /// Opens an archive that is believed by the keys that it names itself. Whoever can replace it can replace them.
     pub async fn open(store: Arc<dyn ObjectStore>) -> Result<Self, ArchiveError> {
+        let archive = Self::unbelieved(store).await?;
+        archive.look_at_journal(archive.manifest.keys.clone()).await?;
+        Ok(archive)
+    }
+
+    /// Opens an archive that is believed by these keys alone, and by those that the journal says they have put in force.
+    pub async fn open_trusting(
+        store: Arc<dyn ObjectStore>,
+        roots: Vec<VerifyingKey>,
+    ) -> Result<Self, ArchiveError> {
+        let archive = Self::unbelieved(store).await?;
+        archive.look_at_journal(roots).await?;
+        Ok(archive)
+    }
+
+    /// An archive of which only `archive.json` was read. Nothing that it says is believed yet.
+    pub(crate) async fn unbelieved(store: Arc<dyn ObjectStore>) -> Result<Self, ArchiveError> {
         let bytes = match get(&store, &layout::manifest(), MAX_OBJECT_BYTES).await {
             Err(error) if is_missing(&error) => return Err(ArchiveError::Missing),
             bytes => bytes?,
@@ -134,23 +165,42 @@ impl Archive {
         if manifest.format > FORMAT {
             return Err(ArchiveError::Newer { object: layout::MANIFEST.to_owned(), format: manifest.format });
         }
-        Ok(Self::of(store, manifest))
+        Ok(Self::of(store, manifest, &bytes))
     }
 
-    fn of(store: Arc<dyn ObjectStore>, manifest: Manifest) -> Self {
-        let trusted = manifest.keys.clone().into();
-        Self { store, manifest: Arc::new(manifest), trusted }
+    pub(crate) fn of(store: Arc<dyn ObjectStore>, manifest: Manifest, bytes: &[u8]) -> Self {
+        let journal = JournalView::before(&manifest, manifest.keys.clone());
+        Self {
+            store,
+            manifest: Arc::new(manifest),
+            manifest_sha256: Sha256::of(bytes),
+            journal: Arc::new(RwLock::new(Arc::new(journal))),
+        }
     }
 
-    /// Believes commits by these keys alone, instead of by the keys that the store says are the archive's. Whoever can
-    /// replace `archive.json` can replace the latter.
-    #[must_use]
-    pub fn trusting(self, keys: Vec<VerifyingKey>) -> Self {
-        Self { trusted: keys.into(), ..self }
+    async fn look_at_journal(&self, roots: Vec<VerifyingKey>) -> Result<(), ArchiveError> {
+        let view = match journal::look(self, roots).await {
+            Err(TrailError::Archive(error @ (ArchiveError::Store { .. } | ArchiveError::Newer { .. }))) => {
+                return Err(error);
+            }
+            view => view.map_err(|error| ArchiveError::Journal(error.into()))?,
+        };
+        self.know_journal(view);
+        Ok(())
     }
 
-    pub fn trusted_keys(&self) -> &[VerifyingKey] {
-        &self.trusted
+    /// What the journal said when it was last looked at: whose signatures count, and its newest commit.
+    pub fn journal(&self) -> Arc<JournalView> {
+        Arc::clone(&self.journal.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn know_journal(&self, view: JournalView) {
+        *self.journal.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+
+    /// Of `archive.json` as stored.
+    pub(crate) fn manifest_sha256(&self) -> Sha256 {
+        self.manifest_sha256
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -223,12 +273,14 @@ impl Archive {
         self.store.list(Some(prefix))
     }
 
-    /// The ids of all trails, sorted.
+    /// The ids of all trails of sources, sorted; not the journal.
     pub async fn trails(&self) -> Result<Vec<String>, ArchiveError> {
-        Ok(self.trails_and_strays().await?.0)
+        let (mut trails, _) = self.trails_and_strays().await?;
+        trails.retain(|trail| trail != layout::JOURNAL);
+        Ok(trails)
     }
 
-    /// The ids of all trails, and the objects beside them, which are of no trail.
+    /// The ids of all trails, the journal among them, and the objects beside them, which are of no trail.
     pub(crate) async fn trails_and_strays(&self) -> Result<(Vec<String>, Vec<Path>), ArchiveError> {
         let path = layout::trails();
         let listed = self.store.list_with_delimiter(Some(&path)).await;
@@ -253,7 +305,11 @@ impl Archive {
     }
 }
 
-async fn get(store: &Arc<dyn ObjectStore>, path: &Path, limit: u64) -> Result<Bytes, ArchiveError> {
+pub(crate) async fn get(
+    store: &Arc<dyn ObjectStore>,
+    path: &Path,
+    limit: u64,
+) -> Result<Bytes, ArchiveError> {
     let object = store.get(path).await.map_err(|cause| failed("reading", path, cause))?;
     if object.meta.size > limit {
         return Err(ArchiveError::Damaged {

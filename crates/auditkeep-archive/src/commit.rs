@@ -9,12 +9,16 @@ use std::collections::BTreeMap;
 use auditkeep_core::integrity::canonical;
 use auditkeep_core::integrity::checkpoint::Checkpoint;
 use auditkeep_core::integrity::hash::Sha256;
-use auditkeep_core::integrity::tree::{self, Frontier};
+use auditkeep_core::integrity::tree::Frontier;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::layout::JOURNAL;
+use crate::leaf::{Leaf, SegmentLeaf};
+use crate::standing::Standing;
+
 /// The version of the archive's format that this code writes, and the newest that it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,13 +57,28 @@ pub struct Body {
     pub tree: Frontier,
     /// Where to go on reading, after this commit; by [`Cursor::key`].
     pub cursors: BTreeMap<String, Cursor>,
+    /// The newest commit of the journal that the writer knew; none in the journal itself. Since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Pin>,
+    /// What is in force after this commit. Since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+}
+
+/// A commit of another trail, as somebody saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    pub number: u64,
+    /// Of the commit as stored.
+    pub commit: Sha256,
 }
 
 /// What a trail's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// `log-files` or `import` so far; an open list, so that a verifier need not know every kind.
+    /// `log-files`, `import` or `journal` so far; an open list, so that a verifier need not know every kind.
     pub kind: String,
     pub account: String,
     pub region: String,
@@ -71,53 +90,6 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
 }
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Leaf {
-    Segment(SegmentLeaf),
-    /// Something happened to the trail that is not bytes.
-    Control(ControlLeaf),
-}
-
-/// Bytes `from..to` of one generation of one log file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SegmentLeaf {
-    /// The file's name when it was read.
-    pub log: String,
-    /// With the generation, which cursor the segment belongs to.
-    pub family: String,
-    pub generation: String,
-    pub from: u64,
-    pub to: u64,
-    /// Where the last complete record ends, at or before `to`; what follows belongs to a record that goes on.
-    pub complete_to: u64,
-    pub raw_sha256: Sha256,
-    /// Full name of the stored object.
-    pub object: String,
-    pub object_sha256: Sha256,
-    /// Bytes.
-    pub object_size: u64,
-    /// Name of the grammar, as `auditkeep_core::format` names it.
-    pub format: String,
-    /// When the bytes were read.
-    pub received: Timestamp,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ControlLeaf {
-    /// What happened; an open list of names, such as [`SOURCE_STARTED`].
-    pub event: String,
-    pub time: Timestamp,
-    /// What the event is about, by names that belong to it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub detail: BTreeMap<String, String>,
-}
-
-/// A control event: the trail begins; nothing before is claimed.
-pub const SOURCE_STARTED: &str = "source-started";
 
 /// How far one generation of one log file has been read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,21 +149,30 @@ pub fn chain(before: &Sha256, raw: &Sha256) -> Sha256 {
 /// The chain before the first segment.
 pub const CHAIN_START: Sha256 = Sha256([0; 32]);
 
-impl SegmentLeaf {
-    /// The key of the cursor that it moves.
-    pub fn cursor_key(&self) -> String {
-        cursor_key(&self.family, &self.generation)
-    }
-}
-
-impl Leaf {
-    /// Its hash in the tree: over its canonical spelling.
-    pub fn hash(&self) -> Result<Sha256, serde_json::Error> {
-        Ok(tree::leaf_hash(&canonical::to_vec(self)?))
-    }
-}
-
 impl Body {
+    /// Whether it has what its format demands, and nothing that came later.
+    pub(crate) fn fits_its_format(&self) -> bool {
+        match self.format {
+            1 => {
+                self.trail != JOURNAL
+                    && self.journal.is_none()
+                    && self.standing.is_none()
+                    && self.leaves.iter().all(Leaf::is_of_format_1)
+                    && self
+                        .cursors
+                        .values()
+                        .flat_map(|cursor| &cursor.unfinished)
+                        .all(|leaf| leaf.frames.is_none())
+            }
+            _ => self.standing.is_some() && self.journal.is_some() == (self.trail != JOURNAL),
+        }
+    }
+
+    /// What is in force after this commit.
+    pub fn standing(&self) -> Standing {
+        self.standing.clone().unwrap_or_else(Standing::of_format_1)
+    }
+
     /// What the signature of the commit is over.
     pub fn checkpoint(&self) -> Result<Checkpoint, serde_json::Error> {
         Ok(Checkpoint {

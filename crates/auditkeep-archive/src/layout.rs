@@ -5,6 +5,7 @@
 //! raw/<account>/<region>/<resource id>/<yyyy>/<mm>/<dd>/<log family>/<generation>/<from>-<to>-<raw hash>.zst
 //! trails/<trail id>/commits/<20-digit number>.json
 //! trails/<trail id>/head
+//! trails/journal/…              the archive's own trail
 //! ```
 //! Every part is written in the letters, digits and `.`, `-`, `_` of ASCII; any other byte is `=` and two upper-case
 //! hexadecimal digits. A slash in a log name separates parts.
@@ -17,6 +18,9 @@ use object_store::path::Path;
 pub const MANIFEST: &str = "archive.json";
 pub const RAW: &str = "raw";
 pub const TRAILS: &str = "trails";
+/// The id of the archive's own trail. No source's trail is called so: their ids have dots.
+pub const JOURNAL: &str = "journal";
+
 /// One part of a name, safe in every store and file system.
 pub fn part(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -6,20 +6,31 @@
 //!
 //! - [`archive`]: opening and creating; the only ways to write are *put new* and the head hint.
 //! - [`layout`]: the names of objects.
-//! - [`commit`]: what a commit says, and how it is spelled and signed.
+//! - [`commit`], [`leaf`], [`control`]: what a commit says, and how it is spelled and signed.
+//! - [`standing`]: what is in force after a commit.
 //! - [`trail`]: the commit protocol.
+//! - [`journal`]: the archive's own trail, with its keys and seals; [`keyring`]: whose signatures count.
 //! - [`signer`]: the port to whatever holds the private key.
-//! - [`segment`]: raw bytes in, compressed objects out, and back.
+//! - [`segment`], [`frames`]: raw bytes in, compressed objects out, and back.
+//! - [`checkpoint`]: seals that were kept elsewhere.
 //! - [`verify`]: does what is stored deserve belief?
 //! - [`local`]: a directory as a store that is durable on return.
 //!
 //! Nothing here deletes or overwrites evidence.
 
 pub mod archive;
+pub mod checkpoint;
 pub mod commit;
+pub mod control;
+pub mod expire;
+pub mod frames;
+pub mod journal;
+pub mod keyring;
 pub mod layout;
+pub mod leaf;
 pub mod local;
 pub mod segment;
 pub mod signer;
+pub mod standing;
 pub mod trail;
 pub mod verify;

@@ -1,30 +1,26 @@
 //! Segments: raw bytes of one log file, compressed with zstd, under a name that carries the hash of the raw bytes.
 //!
-//! A segment is built as the bytes arrive, so memory is bounded by [`MAX_RAW_BYTES`], not by the log file. Level 1 is what
-//! the collecting path can afford: it compresses audit logs as well as gzip does, at several times the speed.
-
-use std::io::{Read, Write};
+//! A segment is built as the bytes arrive, so memory is bounded by [`MAX_RAW_BYTES`], not by the log file. One segment is one
+//! object and one put.
 
 use auditkeep_core::integrity::hash::{Hasher, Sha256};
 use bytes::Bytes;
 use object_store::path::Path;
-use zstd::stream::write::Encoder;
 
 use crate::archive::{Archive, ArchiveError, Damage, PutNew};
-use crate::commit::SegmentLeaf;
+use crate::frames::{self, FrameWriter};
 use crate::layout::GenerationPrefix;
+use crate::leaf::SegmentLeaf;
 
 /// Raw bytes in one segment, at most. Part of the format: a reader may refuse more.
 pub const MAX_RAW_BYTES: u64 = 8 << 20;
-
-const LEVEL: i32 = 1;
 
 /// A segment in the making.
 pub struct SegmentWriter {
     from: u64,
     length: u64,
     hasher: Hasher,
-    encoder: Encoder<'static, Vec<u8>>,
+    frames: FrameWriter,
 }
 
 /// A segment that is ready to be stored.
@@ -33,6 +29,8 @@ pub struct Segment {
     pub from: u64,
     pub to: u64,
     pub raw_sha256: Sha256,
+    /// Over the object's frames.
+    pub frames: Sha256,
     pub object: Bytes,
 }
 
@@ -46,14 +44,14 @@ pub struct Stored {
     /// Of the object as it is in the store, which an earlier run may have written with another zstd.
     pub object_sha256: Sha256,
     pub object_size: u64,
+    /// Over the object's frames; none if an earlier run had cut it otherwise.
+    pub frames: Option<Sha256>,
 }
 
 impl SegmentWriter {
     /// `from` is the offset of the first byte in its generation.
     pub fn new(from: u64) -> std::io::Result<Self> {
-        let mut encoder = Encoder::new(Vec::new(), LEVEL)?;
-        encoder.include_checksum(true)?;
-        Ok(Self { from, length: 0, hasher: Hasher::new(), encoder })
+        Ok(Self { from, length: 0, hasher: Hasher::new(), frames: FrameWriter::new()? })
     }
 
     /// Takes as much of `bytes` as still fits, and returns how much that was.
@@ -61,7 +59,7 @@ impl SegmentWriter {
         let room = usize::try_from(MAX_RAW_BYTES - self.length).unwrap_or(usize::MAX);
         let taken = bytes.len().min(room);
         self.hasher.update(&bytes[..taken]);
-        self.encoder.write_all(&bytes[..taken])?;
+        self.frames.push(&bytes[..taken])?;
         self.length += taken as u64;
         Ok(taken)
     }
@@ -75,8 +73,15 @@ impl SegmentWriter {
     }
 
     pub fn finish(self) -> std::io::Result<Segment> {
-        let object = self.encoder.finish()?.into();
-        Ok(Segment { from: self.from, to: self.from + self.length, raw_sha256: self.hasher.finish(), object })
+        let (object, frames) = self.frames.finish()?;
+        let raw_sha256 = self.hasher.finish();
+        Ok(Segment {
+            from: self.from,
+            to: self.from + self.length,
+            raw_sha256,
+            frames,
+            object: object.into(),
+        })
     }
 }
 
@@ -88,25 +93,23 @@ pub async fn store(
 ) -> Result<Stored, ArchiveError> {
     let name = prefix.segment(segment.from, segment.to, &segment.raw_sha256);
     let path = Path::from(name.as_str());
-    let stored = |object: &[u8]| Stored {
+    let length = usize::try_from(segment.to - segment.from).unwrap_or(usize::MAX);
+    let stored = |object: &[u8], frames| Stored {
         name: name.clone(),
         from: segment.from,
         to: segment.to,
         raw_sha256: segment.raw_sha256,
         object_sha256: Sha256::of(object),
         object_size: object.len() as u64,
+        frames,
     };
     match archive.put_new(&path, segment.object.clone()).await? {
         // A crash here leaves an object that no commit names; the rerun finds it.
-        PutNew::Created => Ok(stored(&segment.object)),
-        PutNew::Taken(there) => {
-            let raw = decompress(&there, segment.to - segment.from);
-            if raw.is_ok_and(|raw| Sha256::of(&raw) == segment.raw_sha256) {
-                Ok(stored(&there))
-            } else {
-                Err(ArchiveError::Incident { object: name })
-            }
-        }
+        PutNew::Created => Ok(stored(&segment.object, Some(segment.frames))),
+        PutNew::Taken(there) => match frames::open_all(&there, length) {
+            Ok((raw, frames)) if Sha256::of(&raw) == segment.raw_sha256 => Ok(stored(&there, frames)),
+            _ => Err(ArchiveError::Incident { object: name }),
+        },
     }
 }
 
@@ -121,18 +124,14 @@ pub fn open(leaf: &SegmentLeaf, object: &[u8]) -> Result<Vec<u8>, Damage> {
     if Sha256::of(object) != leaf.object_sha256 || object.len() as u64 != leaf.object_size {
         return Err(Damage::Hash);
     }
-    let length =
-        leaf.to.checked_sub(leaf.from).filter(|length| *length <= MAX_RAW_BYTES).ok_or(Damage::Raw)?;
-    let raw = decompress(object, length).map_err(Damage::Zstd)?;
-    if Sha256::of(&raw) == leaf.raw_sha256 { Ok(raw) } else { Err(Damage::Raw) }
-}
-
-/// Never yields more than `length` bytes and one, however much the object claims to hold.
-fn decompress(object: &[u8], length: u64) -> std::io::Result<Vec<u8>> {
-    let mut raw = Vec::with_capacity(usize::try_from(length.min(MAX_RAW_BYTES)).unwrap_or_default() + 1);
-    let decoder = zstd::stream::read::Decoder::with_buffer(object)?;
-    decoder.take(length + 1).read_to_end(&mut raw)?;
-    Ok(raw)
+    let length = leaf.to.checked_sub(leaf.from).filter(|length| *length <= MAX_RAW_BYTES);
+    let length = length.and_then(|length| usize::try_from(length).ok()).ok_or(Damage::Raw)?;
+    let (raw, frames) = frames::open_all(object, length).map_err(Damage::Zstd)?;
+    match leaf.frames {
+        _ if Sha256::of(&raw) != leaf.raw_sha256 => Err(Damage::Raw),
+        Some(stated) if frames != Some(stated) => Err(Damage::Frames),
+        _ => Ok(raw),
+    }
 }
 
 #[cfg(test)]
@@ -196,7 +195,7 @@ mod tests {
     #[test]
     fn a_bomb_is_not_unpacked() {
         let bomb = zstd::encode_all(&vec![0; 64 << 20][..], 1).unwrap();
-        assert_eq!(decompress(&bomb, 100).unwrap().len(), 101);
+        assert_eq!(frames::open_all(&bomb, 100).unwrap().0.len(), 101);
     }
 
     #[test]

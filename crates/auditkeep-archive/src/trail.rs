@@ -14,9 +14,14 @@ use auditkeep_core::integrity::tree::Frontier;
 use jiff::Timestamp;
 
 use crate::archive::{Archive, ArchiveError, Damage, PutNew, read_canonical};
-use crate::commit::{Body, Commit, Cursor, FORMAT, Leaf, Source};
-use crate::layout;
+use crate::commit::{Body, Commit, Cursor, FORMAT, Source};
+use crate::control::Event;
+use crate::journal;
+use crate::keyring::KeyRing;
+use crate::layout::{self, JOURNAL};
+use crate::leaf::Leaf;
 use crate::signer::{SignError, Signer};
+use crate::standing::Standing;
 
 /// What a trail is appended to with: its last commit, if there is one.
 #[derive(Clone, Debug)]
@@ -42,9 +47,19 @@ pub enum TrailError {
     },
     #[error("the last commit `{object}` does not say what its signature is over")]
     CheckpointMismatch { object: String },
+    #[error("there is no trail `{trail}`")]
+    NoTrail { trail: String },
     /// Going on after a hole would make a second history.
     #[error("the commit `{object}` is missing, and later ones are there")]
     Hole { object: String },
+}
+
+/// When something is written, and by what.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    pub time: Timestamp,
+    /// Name and version of the program.
+    pub writer: String,
 }
 
 /// What came of an attempt to append.
@@ -84,8 +99,12 @@ pub async fn append(
     head: Option<&Head>,
     addition: Addition,
 ) -> Result<Append, TrailError> {
-    if !archive.manifest().keys.contains(key.public()) || !archive.trusted_keys().contains(key.public()) {
+    if !archive.journal().may_sign(key.public()) {
         return Err(ArchiveError::ForeignKey { key: key.public().to_string() }.into());
+    }
+    if trail != JOURNAL && archive.journal().head.is_none() {
+        // Boxed, because this is how the journal itself is appended to. A crash after it leaves an archive with a journal.
+        Box::pin(journal::begin(archive, key, addition.time, &addition.writer)).await?;
     }
     let number = head.map_or(1, |head| head.body.number + 1);
     let path = layout::commit(trail, number);
@@ -102,7 +121,7 @@ pub async fn append(
         // The commit is made. A crash here loses only the hint.
         PutNew::Created => Head { body: commit.body, hash },
         PutNew::Taken(there) => {
-            let there = believe(archive, trail, number, &there)?;
+            let there = believe(archive, &archive.journal().keys, trail, number, &there)?;
             if there.body != commit.body {
                 // What this process put before belongs to nobody now; the next attempt will name the same objects.
                 return Ok(Append::Overtaken(there));
@@ -116,41 +135,97 @@ pub async fn append(
     Ok(Append::Done(head))
 }
 
+/// Appends a commit that adds no bytes to a trail that is there, whoever else appends meanwhile.
+///
+/// `leaves` is asked what there is to say after a given head, and may be asked again if somebody was faster; without leaves
+/// nothing is written. After an error the record may be there all the same, and a second attempt may write it twice.
+pub async fn record(
+    archive: &Archive,
+    key: &dyn Signer,
+    trail: &str,
+    stamp: &Stamp,
+    leaves: &(dyn Fn(&Head) -> Vec<Leaf> + Sync),
+) -> Result<Head, TrailError> {
+    let mut head =
+        head(archive, trail).await?.ok_or_else(|| TrailError::NoTrail { trail: trail.to_owned() })?;
+    loop {
+        let leaves = leaves(&head);
+        if leaves.is_empty() {
+            return Ok(head);
+        }
+        let addition = Addition {
+            time: stamp.time,
+            writer: stamp.writer.clone(),
+            source: head.body.source.clone(),
+            leaves,
+            cursors: head.body.cursors.clone(),
+        };
+        match append(archive, key, trail, Some(&head), addition).await? {
+            Append::Done(head) => return Ok(head),
+            Append::Overtaken(there) => head = there,
+        }
+    }
+}
+
 fn next_body(
     archive: &Archive,
     trail: &str,
     head: Option<&Head>,
     addition: Addition,
 ) -> Result<Body, serde_json::Error> {
+    let mut leaves = addition.leaves;
+    if let Some(head) = head.filter(|head| head.body.time > addition.time) {
+        leaves.push(Leaf::Control(Event::ClockWentBack.at(addition.time).with("previous", head.body.time)));
+    }
     let mut tree = head.map_or_else(Frontier::default, |head| head.body.tree.clone());
-    for leaf in &addition.leaves {
+    for leaf in &leaves {
         tree.push(leaf.hash()?);
     }
+    let number = head.map_or(1, |head| head.body.number + 1);
+    let standing = head.map_or_else(Standing::default, |head| head.body.standing()).after(number, &leaves);
     Ok(Body {
         format: FORMAT,
         archive: archive.manifest().id.clone(),
         trail: trail.to_owned(),
-        number: head.map_or(1, |head| head.body.number + 1),
+        number,
         previous: head.map(|head| head.hash),
         time: addition.time,
         writer: addition.writer,
         source: addition.source,
-        leaves: addition.leaves,
+        leaves,
         tree,
         cursors: addition.cursors,
+        journal: archive.journal().head.filter(|_| trail != JOURNAL),
+        standing: Some(standing),
     })
 }
 
-/// Reads one commit and believes it if a trusted key signed it; none if there is no such number.
+/// Reads one commit and believes it if a key signed it whose signature counts there; none if there is no such number.
 pub async fn read(archive: &Archive, trail: &str, number: u64) -> Result<Option<Head>, TrailError> {
+    read_by(archive, &archive.journal().keys, trail, number).await
+}
+
+/// The same, believed by other keys.
+pub(crate) async fn read_by(
+    archive: &Archive,
+    keys: &KeyRing,
+    trail: &str,
+    number: u64,
+) -> Result<Option<Head>, TrailError> {
     match archive.find(&layout::commit(trail, number)).await? {
-        Some(bytes) => believe(archive, trail, number, &bytes).map(Some),
+        Some(bytes) => believe(archive, keys, trail, number, &bytes).map(Some),
         None => Ok(None),
     }
 }
 
-/// What a stored commit says, if it is in its place and a trusted key signed it.
-fn believe(archive: &Archive, trail: &str, number: u64, bytes: &[u8]) -> Result<Head, TrailError> {
+/// What a stored commit says, if it is in its place and a key signed it whose signature counts there.
+pub(crate) fn believe(
+    archive: &Archive,
+    keys: &KeyRing,
+    trail: &str,
+    number: u64,
+    bytes: &[u8],
+) -> Result<Head, TrailError> {
     let object = layout::commit(trail, number).to_string();
     let commit: Commit = read_canonical(&object, bytes)?;
     let body = &commit.body;
@@ -158,10 +233,13 @@ fn believe(archive: &Archive, trail: &str, number: u64, bytes: &[u8]) -> Result<
         let claim = format!("commit {} of trail `{}` in archive {}", body.number, body.trail, body.archive);
         return Err(ArchiveError::Damaged { object, cause: Damage::Misplaced(claim) }.into());
     }
+    if !body.fits_its_format() {
+        return Err(ArchiveError::Damaged { object, cause: Damage::NotItsFormat }.into());
+    }
     let expected =
         body.checkpoint().map_err(|cause| ArchiveError::Encode { object: object.clone(), cause })?;
-    match note::open(&commit.checkpoint, archive.trusted_keys()) {
-        Ok((text, _)) if text == expected.text() => Ok(Head { body: commit.body, hash: Sha256::of(bytes) }),
+    match keys.open(&commit.checkpoint, trail, number) {
+        Ok(text) if text == expected.text() => Ok(Head { body: commit.body, hash: Sha256::of(bytes) }),
         Ok(_) => Err(TrailError::CheckpointMismatch { object }),
         Err(cause) => Err(TrailError::Distrusted { object, cause }),
     }
@@ -179,7 +257,7 @@ async fn read_head(archive: &Archive, trail: &str, number: u64) -> Result<Head, 
 }
 
 /// The highest number in use; 0 for none.
-async fn last_number(archive: &Archive, trail: &str) -> Result<u64, TrailError> {
+pub(crate) async fn last_number(archive: &Archive, trail: &str) -> Result<u64, TrailError> {
     let hint = archive.head_hint(trail).await.unwrap_or(0);
     let mut last = hint.saturating_sub(1);
     let mut numbers = archive.commit_numbers(trail, last).await?;

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
-use auditkeep_archive::commit::{Body, Cursor, Leaf, SegmentLeaf};
+use auditkeep_archive::commit::{Body, Cursor};
+use auditkeep_archive::leaf::{Leaf, SegmentLeaf};
 use auditkeep_archive::segment;
 use auditkeep_archive::trail::{self, TrailError};
 use auditkeep_core::engine::{Engine, UnknownEngine};
@@ -184,10 +185,7 @@ impl Range<'_> {
     /// The segments that hold the range, without hole.
     fn segments(&self) -> Result<Vec<SegmentLeaf>, DeriveError> {
         let (to, key) = (self.cursor.complete_to, self.cursor.key());
-        let own = self.body.leaves.iter().filter_map(|leaf| match leaf {
-            Leaf::Segment(leaf) if leaf.cursor_key() == key => Some(leaf),
-            _ => None,
-        });
+        let own = self.body.leaves.iter().filter_map(Leaf::segment).filter(|leaf| leaf.cursor_key() == key);
         let segments: Vec<SegmentLeaf> = self
             .unfinished
             .iter()

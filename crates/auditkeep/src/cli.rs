@@ -139,11 +139,7 @@ impl Context {
 
     /// The archive, believed by the key that is at hand, and only without one by the keys that it names itself.
     pub async fn archive(&self) -> Result<Archive, Failure> {
-        let archive = self.place.open().await?;
-        Ok(match self.public_key()? {
-            Some(key) => archive.trusting(vec![key]),
-            None => archive,
-        })
+        self.place.open(self.public_key()?.into_iter().collect()).await
     }
 
     /// The public half of the signing key, if it lies beside it.

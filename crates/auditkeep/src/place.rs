@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
 use auditkeep_archive::local::DurableDirectory;
+use auditkeep_core::integrity::key::VerifyingKey;
 use object_store::ObjectStore;
 use url::Url;
 
@@ -77,9 +78,11 @@ impl Place {
         self.store().await
     }
 
-    pub async fn open(&self) -> Result<Archive, Failure> {
+    /// The archive at this place, believed by these keys; without any, by the keys that it names itself.
+    pub async fn open(&self, roots: Vec<VerifyingKey>) -> Result<Archive, Failure> {
         let opened = match self.store().await {
-            Ok(store) => Archive::open(store).await.map_err(Failure::from),
+            Ok(store) if roots.is_empty() => Archive::open(store).await.map_err(Failure::from),
+            Ok(store) => Archive::open_trusting(store, roots).await.map_err(Failure::from),
             Err(failure) => Err(failure),
         };
         opened.map_err(|failure| failure.at(&self.shown))

@@ -1,276 +1,328 @@
-//! The check of one trail, commit by commit.
+//! The check of one trail, commit by commit; the journal is one of them, and says more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use auditkeep_core::integrity::hash::Sha256;
-use auditkeep_core::integrity::key::VerifyingKey;
-use auditkeep_core::integrity::note::{self, NoteError};
-use auditkeep_core::integrity::tree::Frontier;
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::Path;
 
-use super::{NamedObjects, Report, Verdict};
-use crate::archive::{Archive, ArchiveError, failed, is_missing, read_canonical};
-use crate::commit::{Body, CHAIN_START, Commit, Cursor, FORMAT, Leaf, SegmentLeaf, chain};
-use crate::layout;
-use crate::segment;
+use super::commit::{Past, believe, go_on, may_expire};
+use super::segments::Presence;
+use super::{Check, Sealed, Verdict, VerifyError, describe};
+use crate::archive::{ArchiveError, failed};
+use crate::commit::{Body, Commit, Pin};
+use crate::control::{ControlLeaf, Event};
+use crate::layout::{self, JOURNAL};
+use crate::leaf::{Leaf, SealLeaf};
+use crate::trail;
 
-/// Segments that are fetched and hashed at the same time; each takes about two segments' worth of memory.
-const CONCURRENT_SEGMENTS: usize = 4;
+/// Commits that are fetched ahead of the one that is checked.
+const COMMITS_AHEAD: usize = 16;
 
-/// What the commits so far say, for the next one to continue. After a commit that cannot be believed nothing is known,
-/// and the next one is taken at its word.
-struct Past {
-    hash: Sha256,
-    tree: Frontier,
-    ends: Ends,
+/// A commit that is believed already, and after which a trail is checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    pub(super) number: u64,
+    pub(super) commit: Sha256,
 }
 
-/// Where each generation's archived bytes end, by cursor key.
-type Ends = BTreeMap<String, End>;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct End {
-    offset: u64,
-    chain: Sha256,
+/// What the walk over a trail remembers from one commit to the next, beside the past.
+#[derive(Default)]
+struct Walk {
+    /// The highest commit whose segments have been given up, by the trail's last commit.
+    expired_through: u64,
+    /// Segments of those commits that must be there all the same.
+    kept: HashSet<String>,
+    /// What opened each gap says of it.
+    gaps: BTreeMap<String, String>,
+    expired: Option<(u64, ControlLeaf)>,
+    journal: Option<Pin>,
+    seal: Option<SealLeaf>,
 }
 
-impl End {
-    const START: Self = Self { offset: 0, chain: CHAIN_START };
+/// The numbers of a trail's stored commits.
+enum Numbers {
+    /// All of them, from the first that is asked for.
+    Through(u64),
+    /// With holes.
+    These(Vec<u64>),
 }
 
-pub(super) async fn verify(
-    archive: &Archive,
-    trail: &str,
-    keys: &[VerifyingKey],
-    report: &mut Report,
-    named: &mut NamedObjects,
-    progress: &(dyn Fn(&Report) + Sync),
-) -> Result<(), ArchiveError> {
-    find_strays(archive, trail, report).await?;
-    let numbers = archive.commit_numbers(trail, 0).await?;
-    let mut past = Some(Past { hash: Sha256([0; 32]), tree: Frontier::default(), ends: Ends::new() });
-    let mut expected = 1;
-    for number in numbers {
-        if number > expected {
-            report_hole(trail, expected, number, report);
-            past = None;
-        }
-        expected = number.saturating_add(1);
-        let path = layout::commit(trail, number);
-        let bytes = archive.get(&path).await?;
-        let Some(commit) = believe(archive, (trail, number), &path, &bytes, keys, report)? else {
-            past = None;
-            continue;
+impl Check<'_> {
+    pub(super) async fn trail(&mut self, trail: &str, start: Option<&Start>) -> Result<(), VerifyError> {
+        let (begin, mut past) = self.begin(trail, start).await?;
+        let numbers = self.list_trail(trail, begin).await?;
+        let last = match &numbers {
+            Numbers::Through(last) => *last,
+            Numbers::These(numbers) => numbers.last().copied().unwrap_or(begin),
         };
-        follows(&path, &commit.body, past.as_ref(), report);
-        let known = past.is_some();
-        let mut ends = past.map(|past| past.ends).unwrap_or_default();
-        continues(&path, &commit.body, &mut ends, known, report);
-        segments(archive, &commit.body, report, named).await?;
-        report.commits += 1;
-        progress(report);
-        past = Some(Past { hash: Sha256::of(&bytes), tree: commit.body.tree, ends });
+        self.last_numbers.insert(trail.to_owned(), last);
+        if last < begin {
+            // The commit that is believed is gone, with all after it; its pin says so in the end.
+            return Ok(());
+        }
+        let mut walk = self.expect_expired(trail, last).await?;
+        let mut expected = begin + 1;
+        let numbers: Box<dyn Iterator<Item = u64> + Send> = match numbers {
+            Numbers::Through(last) => Box::new(expected..=last),
+            Numbers::These(numbers) => Box::new(numbers.into_iter()),
+        };
+        let archive = self.archive;
+        let mut commits = stream::iter(numbers)
+            .map(|number| async move { (number, archive.get(&layout::commit(trail, number)).await) })
+            .buffered(COMMITS_AHEAD);
+        while let Some((number, bytes)) = commits.next().await {
+            if number > expected {
+                self.report_hole(trail, expected, number);
+                past = None;
+            }
+            expected = number.saturating_add(1);
+            past = self.commit(trail, number, bytes, past, &mut walk).await?;
+        }
+        self.end_of_trail(trail, past.as_ref(), &walk);
+        Ok(())
     }
-    Ok(())
+
+    /// The number after which the trail is checked, and what is known there.
+    async fn begin(
+        &mut self,
+        trail: &str,
+        start: Option<&Start>,
+    ) -> Result<(u64, Option<Past>), VerifyError> {
+        let Some(start) = start else { return Ok((0, Some(Past::start()))) };
+        self.pins.pin(trail, start.number, start.commit)?;
+        let path = layout::commit(trail, start.number);
+        let Some(bytes) = self.archive.find(&path).await? else { return Ok((start.number, None)) };
+        let believed = Sha256::of(&bytes) == start.commit;
+        self.pins.begin(trail, start.number, Sha256::of(&bytes))?;
+        let commit: Option<Commit> = crate::archive::read_canonical(path.as_ref(), &bytes).ok();
+        let past = commit.filter(|_| believed).map(|commit| Past::of(&commit.body, start.commit));
+        Ok((start.number, past))
+    }
+
+    /// Reports what is none of the trail's own, and finds out which commits above `begin` are stored.
+    async fn list_trail(&mut self, trail: &str, begin: u64) -> Result<Numbers, ArchiveError> {
+        let (prefix, head) = (layout::trail(trail), layout::head(trail));
+        let (mut count, mut last) = (0, 0);
+        let mut listed = self.archive.list(&prefix);
+        while let Some(object) = listed.try_next().await.map_err(|cause| failed("listing", &prefix, cause))? {
+            let path = object.location;
+            let number = path.filename().and_then(layout::commit_number);
+            match number.filter(|number| *number > 0 && layout::commit(trail, *number) == path) {
+                Some(number) => {
+                    count += u64::from(number > begin);
+                    last = number.max(last);
+                }
+                None if path == head => {}
+                None => self.report.add(Verdict::Extra, path.to_string(), "it is no object of a trail"),
+            }
+        }
+        if last.saturating_sub(begin) == count {
+            return Ok(Numbers::Through(last));
+        }
+        Ok(Numbers::These(self.archive.commit_numbers(trail, begin).await?))
+    }
+
+    fn report_hole(&mut self, trail: &str, from: u64, to: u64) {
+        let detail = match to - from {
+            1 => "later commits are there".to_owned(),
+            missing => format!("it and the {} after it; later commits are there", missing - 1),
+        };
+        self.report.add(Verdict::Missing, layout::commit(trail, from).to_string(), detail);
+    }
+
+    /// Which segments may be absent, by the last commit; the walk then sees whether it is right.
+    async fn expect_expired(&self, trail: &str, last: u64) -> Result<Walk, VerifyError> {
+        let mut walk = Walk::default();
+        let Ok(Some(head)) = trail::read_by(self.archive, &self.keys, trail, last).await else {
+            return Ok(walk);
+        };
+        walk.expired_through = head.body.standing().expired_through;
+        if walk.expired_through > 0
+            && let Ok(Some(through)) =
+                trail::read_by(self.archive, &self.keys, trail, walk.expired_through).await
+        {
+            walk.kept = crate::expire::kept(&through.body);
+        }
+        Ok(walk)
+    }
+
+    async fn commit(
+        &mut self,
+        trail: &str,
+        number: u64,
+        bytes: Result<Bytes, ArchiveError>,
+        past: Option<Past>,
+        walk: &mut Walk,
+    ) -> Result<Option<Past>, VerifyError> {
+        let path = layout::commit(trail, number);
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(error @ ArchiveError::Damaged { .. }) => {
+                self.report.add(Verdict::Modified, path.to_string(), describe(&error));
+                self.pins.store(trail, number, Sha256([0; 32]), false)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let hash = Sha256::of(&bytes);
+        let believed = believe(self.archive, &self.keys, (trail, number), &path, &bytes, &mut self.report)?;
+        self.pins.store(trail, number, hash, believed.is_some())?;
+        let Some(Commit { body, .. }) = believed else { return Ok(None) };
+        if let Some(past) = &past {
+            self.check_expiry(&body, past).await?;
+        }
+        let past = go_on(&path, &body, hash, past, &mut self.report);
+        self.learn(&body, walk).await?;
+        self.name_segments(&body, walk).await?;
+        match trail {
+            JOURNAL => self.report.journal_commits += 1,
+            _ => self.report.commits += 1,
+        }
+        (self.progress)(&self.report);
+        Ok(Some(past))
+    }
+
+    /// What an expiry gave up must have been out of its retention then.
+    async fn check_expiry(&mut self, body: &Body, past: &Past) -> Result<(), VerifyError> {
+        for leaf in body.leaves.iter().filter_map(Leaf::control).filter(|leaf| leaf.is(Event::Expired)) {
+            let through = leaf.number("through").unwrap_or(u64::MAX);
+            let committed = match trail::read_by(self.archive, &self.keys, &body.trail, through).await {
+                Ok(commit) if through < body.number => commit.map(|head| head.body.time),
+                _ => None,
+            };
+            if !committed.is_some_and(|committed| may_expire(past.standing(), committed, leaf.time)) {
+                let detail = "it gives segments up whose retention was not over";
+                self.report.add(
+                    Verdict::Missing,
+                    layout::commit(&body.trail, body.number).to_string(),
+                    detail,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What a commit says of keys, of other trails, and of gaps.
+    async fn learn(&mut self, body: &Body, walk: &mut Walk) -> Result<(), VerifyError> {
+        if let Some(pin) = body.journal.filter(|pin| walk.journal != Some(*pin)) {
+            self.pins.pin(JOURNAL, pin.number, pin.commit)?;
+            walk.journal = Some(pin);
+        }
+        for leaf in body.leaves.iter().filter_map(Leaf::control) {
+            if let (true, Some(gap)) = (leaf.is(Event::GapOpened), leaf.text("gap")) {
+                walk.gaps.insert(gap.to_owned(), explanation(body.number, leaf));
+            }
+            if leaf.is(Event::Expired) {
+                walk.expired = Some((body.number, leaf.clone()));
+            }
+        }
+        if body.trail == JOURNAL {
+            self.learn_keys(body).await;
+            for seal in body.leaves.iter().filter_map(Leaf::seal) {
+                self.learn_heads(body.number, seal, walk)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn learn_keys(&mut self, body: &Body) {
+        let begins =
+            body.leaves.first().and_then(Leaf::control).filter(|leaf| leaf.is(Event::ArchiveCreated));
+        if body.number == 1 {
+            self.check_manifest(begins);
+        }
+        for leaf in body.leaves.iter().filter_map(Leaf::control) {
+            let keys = match leaf.event.parse() {
+                Ok(Event::ArchiveCreated) => leaf.text("keys"),
+                Ok(Event::KeyAdded) => leaf.text("key"),
+                Ok(Event::KeyRetired) => {
+                    self.retire(body.number, leaf).await;
+                    None
+                }
+                _ => None,
+            };
+            for key in keys.into_iter().flat_map(|keys| keys.split(' ')).filter_map(|key| key.parse().ok()) {
+                self.keys.add(key);
+            }
+        }
+    }
+
+    fn check_manifest(&mut self, begins: Option<&ControlLeaf>) {
+        let Some(stated) = begins.and_then(|leaf| leaf.text("manifest")) else {
+            let detail = "the journal does not begin with the archive's creation";
+            self.report.add(Verdict::Modified, layout::commit(JOURNAL, 1).to_string(), detail);
+            return;
+        };
+        let is_accused = self.report.findings.iter().any(|finding| finding.object == layout::MANIFEST);
+        if stated != self.archive.manifest_sha256().to_string() && !is_accused {
+            let detail = "it is another one than the journal says";
+            self.report.add(Verdict::Modified, layout::MANIFEST, detail);
+        }
+    }
+
+    async fn retire(&mut self, number: u64, leaf: &ControlLeaf) {
+        let (Some(signer), Some(seal)) = (leaf.text("key"), leaf.number("seal")) else { return };
+        let sealed = match trail::read_by(self.archive, &self.keys, JOURNAL, seal).await {
+            Ok(sealed) if seal < number => sealed,
+            _ => None,
+        };
+        let seal = sealed.as_ref().and_then(|head| crate::journal::seal_of(&head.body.leaves));
+        self.keys.retire(signer, number, seal);
+    }
+
+    fn learn_heads(&mut self, number: u64, seal: &SealLeaf, walk: &mut Walk) -> Result<(), VerifyError> {
+        let before = walk.seal.take().map(|seal| seal.heads).unwrap_or_default();
+        let names_less = before
+            .iter()
+            .any(|(trail, head)| seal.heads.get(trail).is_none_or(|now| now.number < head.number));
+        if names_less {
+            let detail = "it names less than the seal before it";
+            self.report.add(Verdict::RolledBack, layout::commit(JOURNAL, number).to_string(), detail);
+        }
+        for (trail, head) in seal.heads.iter().filter(|(trail, head)| before.get(*trail) != Some(*head)) {
+            self.pins.pin(trail, head.number, head.commit)?;
+        }
+        self.report.sealed = Some(Sealed { commit: number, time: seal.time });
+        walk.seal = Some(seal.clone());
+        Ok(())
+    }
+
+    async fn name_segments(&mut self, body: &Body, walk: &Walk) -> Result<(), VerifyError> {
+        for leaf in body.leaves.iter().filter_map(Leaf::segment) {
+            let expired = body.number <= walk.expired_through && !walk.kept.contains(&leaf.object);
+            let presence = if expired { Presence::Expired } else { Presence::Demanded };
+            self.segments.name(self.archive, leaf, presence, &mut self.report).await?;
+        }
+        Ok(())
+    }
+
+    fn end_of_trail(&mut self, trail: &str, past: Option<&Past>, walk: &Walk) {
+        let Some(standing) = past.map(Past::standing) else { return };
+        for (gap, number) in &standing.gaps {
+            let detail = walk.gaps.get(gap).cloned();
+            let detail = detail.unwrap_or_else(|| format!("explained by commit {number}"));
+            self.report.add_explained_gap(gap, detail);
+        }
+        if standing.expired_through == 0 {
+            return;
+        }
+        let when = walk.expired.as_ref().map_or_else(String::new, |(number, leaf)| {
+            format!(", as commit {number} says, on {}", leaf.time)
+        });
+        let detail = format!("the segments of commits 1 to {} were given up{when}", standing.expired_through);
+        self.report.add(Verdict::Expired, Self::trail_name(trail), detail);
+    }
 }
 
-fn report_hole(trail: &str, from: u64, to: u64, report: &mut Report) {
-    let detail = match to - from {
-        1 => "later commits are there".to_owned(),
-        missing => format!("it and the {} after it; later commits are there", missing - 1),
-    };
-    report.add(Verdict::Missing, layout::commit(trail, from).to_string(), detail);
-}
-
-/// Objects below the trail that are none of its own.
-async fn find_strays(archive: &Archive, trail: &str, report: &mut Report) -> Result<(), ArchiveError> {
-    let prefix = layout::trail(trail);
-    let head = layout::head(trail);
-    let mut listed = archive.list(&prefix);
-    while let Some(object) = listed.try_next().await.map_err(|cause| failed("listing", &prefix, cause))? {
-        let path = object.location;
-        let number = path.filename().and_then(layout::commit_number);
-        let is_commit = number.is_some_and(|number| number > 0 && layout::commit(trail, number) == path);
-        if !is_commit && path != head {
-            report.add(Verdict::Extra, path.to_string(), "it is no object of a trail");
-        }
-    }
-    Ok(())
-}
-
-/// A commit that is spelled right, signed by a trusted key, and about its own place.
-fn believe(
-    archive: &Archive,
-    place: (&str, u64),
-    path: &Path,
-    bytes: &[u8],
-    keys: &[VerifyingKey],
-    report: &mut Report,
-) -> Result<Option<Commit>, ArchiveError> {
-    let name = path.to_string();
-    let commit: Commit = match read_canonical(&name, bytes) {
-        Ok(commit) => commit,
-        // What is not understood cannot be called damaged.
-        Err(error @ ArchiveError::Newer { .. }) => return Err(error),
-        Err(error) => {
-            report.add(Verdict::Modified, name, describe(&error));
-            return Ok(None);
-        }
-    };
-    let text = match note::open(&commit.checkpoint, keys) {
-        Ok((text, _)) => text,
-        Err(error @ NoteError::UnknownKey { .. }) => {
-            report.add(Verdict::KeyUnknown, name, error.to_string());
-            return Ok(None);
-        }
-        Err(error) => {
-            report.add(Verdict::Modified, name, error.to_string());
-            return Ok(None);
-        }
-    };
-    if commit.body.checkpoint().ok().is_none_or(|expected| expected.text() != text) {
-        report.add(Verdict::Modified, name, "the signature is over another commit");
-        return Ok(None);
-    }
-    let body = &commit.body;
-    if body.format > FORMAT {
-        return Err(ArchiveError::Newer { object: name, format: body.format });
-    }
-    if (body.trail.as_str(), body.number) != place || body.archive != archive.manifest().id {
-        let detail =
-            format!("it is commit {} of trail `{}` in archive {}", body.number, body.trail, body.archive);
-        report.add(Verdict::Reordered, name, detail);
-        return Ok(None);
-    }
-    Ok(Some(commit))
-}
-
-/// Whether a commit comes after the one before it, and its tree is that one's tree with its own leaves.
-fn follows(path: &Path, body: &Body, past: Option<&Past>, report: &mut Report) {
-    if !body.tree.is_well_formed() {
-        report.add(Verdict::Modified, path.to_string(), "its tree contradicts itself");
-    }
-    let Some(past) = past else { return };
-    let expected = (body.number > 1).then_some(past.hash);
-    if body.previous != expected {
-        report.add(
-            Verdict::Forked,
-            path.to_string(),
-            "it follows another commit than the one stored before it",
-        );
-        return;
-    }
-    let mut tree = past.tree.clone();
-    for leaf in &body.leaves {
-        match leaf.hash() {
-            Ok(hash) => tree.push(hash),
-            Err(error) => report.add(Verdict::Modified, path.to_string(), error.to_string()),
-        }
-    }
-    if tree != body.tree {
-        report.add(Verdict::Modified, path.to_string(), "its tree is not that of its leaves");
-    }
-}
-
-/// Whether the segments of each log file continue one another, and the cursors say where they end. Where the past is not
-/// known, a file's first segment here is taken at its word.
-fn continues(path: &Path, body: &Body, ends: &mut Ends, known: bool, report: &mut Report) {
-    for leaf in &body.leaves {
-        let Leaf::Segment(leaf) = leaf else { continue };
-        let end = ends.entry(leaf.cursor_key()).or_insert(End::START);
-        if known && leaf.from != end.offset {
-            let detail = format!("`{}` goes on at byte {} after byte {}", leaf.log, leaf.from, end.offset);
-            report.add(Verdict::Gap, path.to_string(), detail);
-        }
-        *end = End { offset: leaf.to, chain: chain(&end.chain, &leaf.raw_sha256) };
-    }
-    for (key, cursor) in &body.cursors {
-        let stated = End { offset: cursor.offset, chain: cursor.chain };
-        let end = ends.entry(key.clone()).or_insert(if known { End::START } else { stated });
-        if known && *end != stated {
-            let detail = format!("the cursor of `{}` does not say where its bytes end", cursor.log);
-            report.add(Verdict::Gap, path.to_string(), detail);
-        }
-        if *key != cursor.key() || !is_consistent(cursor) {
-            report.add(
-                Verdict::Modified,
-                path.to_string(),
-                format!("the cursor of `{}` contradicts itself", cursor.log),
-            );
-        }
-        *end = stated;
-    }
-    // A cursor that is given up is forgotten: should its file be seen again, it begins anew.
-    ends.retain(|key, _| body.cursors.contains_key(key));
-}
-
-fn is_consistent(cursor: &Cursor) -> bool {
-    let ascending = cursor.cuts.windows(2).all(|pair| pair[0] < pair[1]);
-    ascending
-        && cursor.cuts.last().copied().unwrap_or(0) == cursor.offset
-        && cursor.complete_to <= cursor.offset
-}
-
-async fn segments(
-    archive: &Archive,
-    body: &Body,
-    report: &mut Report,
-    named: &mut NamedObjects,
-) -> Result<(), ArchiveError> {
-    let leaves = body.leaves.iter().filter_map(|leaf| match leaf {
-        Leaf::Segment(leaf) => Some(leaf),
-        Leaf::Control(_) => None,
-    });
-    let mut checks =
-        stream::iter(leaves.cloned().map(|leaf| check(archive, leaf))).buffered(CONCURRENT_SEGMENTS);
-    while let Some((leaf, finding)) = checks.try_next().await? {
-        named.insert(&leaf.object);
-        report.segments += 1;
-        match finding {
-            None => report.raw_bytes += leaf.to - leaf.from,
-            Some((verdict, detail)) => report.add(verdict, leaf.object, detail),
-        }
-    }
-    Ok(())
-}
-
-type Checked = (SegmentLeaf, Option<(Verdict, String)>);
-
-async fn check(archive: &Archive, leaf: SegmentLeaf) -> Result<Checked, ArchiveError> {
-    let object = match archive.get_at_most(&Path::from(leaf.object.as_str()), leaf.object_size).await {
-        Ok(object) => object,
-        Err(error) if is_missing(&error) => {
-            return Ok((leaf, Some((Verdict::Missing, "a commit names it, and it is not there".to_owned()))));
-        }
-        Err(error @ ArchiveError::Damaged { .. }) => {
-            let detail = describe(&error);
-            return Ok((leaf, Some((Verdict::Modified, detail))));
-        }
-        Err(error) => return Err(error),
-    };
-    // Hashing and decompressing would keep the other downloads waiting.
-    let opened = tokio::task::spawn_blocking(move || {
-        let damage = segment::open(&leaf, &object).err();
-        (leaf, damage.map(|damage| (Verdict::Modified, damage.to_string())))
-    });
-    opened.await.map_err(|cause| ArchiveError::Store {
-        operation: "checking",
-        object: "a segment".to_owned(),
-        cause: object_store::Error::JoinError { source: cause },
-    })
-}
-
-/// An error with its causes, in one line.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.ends_with(&message) {
-            text = format!("{text}: {message}");
-        }
-        cause = error.source();
-    }
-    text
+/// What a `gap-opened` leaf says, in a line.
+fn explanation(number: u64, leaf: &ControlLeaf) -> String {
+    let text = |name| leaf.text(name).unwrap_or("?");
+    let to = leaf.text("to").map_or_else(String::new, |to| format!(" to {to}"));
+    format!(
+        "explained by commit {number}: `{}` from byte {}{to}: {}",
+        text("log"),
+        text("from"),
+        text("cause")
+    )
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
-use auditkeep_archive::commit::{
-    CHAIN_START, ControlLeaf, Cursor, Leaf, Listed, SOURCE_STARTED, SegmentLeaf, Source, chain,
-};
+use auditkeep_archive::commit::{CHAIN_START, Cursor, Listed, Source, chain};
+use auditkeep_archive::control::Event;
 use auditkeep_archive::layout::GenerationPrefix;
+use auditkeep_archive::leaf::{Leaf, SegmentLeaf};
 use auditkeep_archive::segment::{self, SegmentWriter};
 use auditkeep_archive::trail::{self, Addition, Append, Head};
 use auditkeep_core::integrity::key::SigningKey;
@@ -62,6 +62,7 @@ pub async fn addition(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Add
         object: stored.name,
         object_sha256: stored.object_sha256,
         object_size: stored.object_size,
+        frames: stored.frames,
         format: "server-audit".to_owned(),
         received: Timestamp::UNIX_EPOCH,
     };
@@ -82,12 +83,8 @@ pub async fn addition(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Add
         settled: false,
         evidence_only: false,
     };
-    let started = ControlLeaf {
-        event: SOURCE_STARTED.to_owned(),
-        time: Timestamp::UNIX_EPOCH,
-        detail: BTreeMap::new(),
-    };
-    let mut leaves: Vec<Leaf> = head.is_none().then_some(Leaf::Control(started)).into_iter().collect();
+    let started = Leaf::Control(Event::SourceStarted.at(Timestamp::UNIX_EPOCH));
+    let mut leaves: Vec<Leaf> = head.is_none().then_some(started).into_iter().collect();
     leaves.push(Leaf::Segment(leaf));
     Addition {
         time: Timestamp::UNIX_EPOCH,

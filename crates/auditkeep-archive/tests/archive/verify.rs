@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
 use auditkeep_archive::layout;
-use auditkeep_archive::verify::{Report, Verdict, verify};
+use auditkeep_archive::verify::{Report, Verdict, VerifyError, verify};
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -157,9 +157,10 @@ async fn another_history_with_the_right_key_is_a_fork() {
 async fn an_unknown_key_is_called_that() {
     let victim = Victim::new().await;
     let report = verify(&victim.archive, &[key(2).public().clone()], &|_| {}).await.unwrap();
-    assert_eq!(report.findings.len() as u64, COMMITS + COMMITS);
+    // Each commit, the journal's only one, and each segment.
+    assert_eq!(report.findings.len() as u64, COMMITS + 1 + COMMITS);
     let by = |verdict| report.findings.iter().filter(|finding| finding.verdict == verdict).count() as u64;
-    assert_eq!((by(Verdict::KeyUnknown), by(Verdict::Extra)), (COMMITS, COMMITS));
+    assert_eq!((by(Verdict::KeyUnknown), by(Verdict::Extra)), (COMMITS + 1, COMMITS));
     assert!(!report.holds(false));
 }
 
@@ -192,16 +193,19 @@ async fn a_planted_number_does_not_keep_verify_busy() {
 async fn what_a_newer_version_wrote_is_not_called_damaged() {
     let victim = Victim::new().await;
     let text = String::from_utf8(victim.read(&commit(9)).await).unwrap();
-    let forged = text.replace("\"format\":1,\"leaves\"", "\"format\":2,\"leaves\"");
+    let forged = text.replace("\"format\":2,\"journal\"", "\"format\":3,\"journal\"");
     assert_ne!(forged, text);
     victim.write(&commit(9), forged.clone().into_bytes()).await;
     // Understood, and not what was signed.
     assert_eq!(victim.verdicts().await[0], (Verdict::Modified, commit(9).to_string()));
 
-    let newer = forged.replace("\"format\":2,\"leaves\"", "\"format\":2,\"future\":0,\"leaves\"");
+    let newer = forged.replace("\"format\":3,\"journal\"", "\"format\":3,\"future\":0,\"journal\"");
     victim.write(&commit(9), newer.into_bytes()).await;
     let refused = verify(&victim.archive, &[key(1).public().clone()], &|_| {}).await;
-    assert!(matches!(refused, Err(ArchiveError::Newer { format: 2, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(VerifyError::Archive(ArchiveError::Newer { format: 3, .. }))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

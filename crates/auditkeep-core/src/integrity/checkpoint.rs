@@ -29,7 +29,32 @@ pub struct Checkpoint {
     pub body: Sha256,
 }
 
+/// The text is not that of a commit's checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its {0} is not what a checkpoint has there")]
+pub struct BadCheckpointText(&'static str);
+
 impl Checkpoint {
+    /// Reads the text, or a note that begins with it. Whether anybody signed it is not looked at.
+    pub fn parse(note: &str) -> Result<Self, BadCheckpointText> {
+        let mut lines = note.lines();
+        let mut line = |what| lines.next().ok_or(BadCheckpointText(what));
+        let origin = line("origin")?.strip_prefix("auditkeep/").and_then(|origin| origin.split_once('/'));
+        let (archive, trail) = origin.ok_or(BadCheckpointText("origin"))?;
+        let size = number(line("tree size")?).ok_or(BadCheckpointText("tree size"))?;
+        let root = STANDARD.decode(line("root")?).ok().and_then(|root| root.try_into().ok());
+        let extension = line("commit")?.strip_prefix("commit ").and_then(|commit| commit.split_once(' '));
+        let (commit, body) = extension.ok_or(BadCheckpointText("commit"))?;
+        Ok(Self {
+            archive: archive.to_owned(),
+            trail: trail.to_owned(),
+            size,
+            root: Sha256(root.ok_or(BadCheckpointText("root"))?),
+            commit: number(commit).ok_or(BadCheckpointText("commit"))?,
+            body: body.parse().map_err(|_| BadCheckpointText("commit"))?,
+        })
+    }
+
     pub fn text(&self) -> String {
         let mut text = format!("auditkeep/{}/{}\n", self.archive, self.trail);
         // Writing to a String cannot fail.
@@ -38,6 +63,11 @@ impl Checkpoint {
         let _ = writeln!(text, "commit {} {}", self.commit, self.body);
         text
     }
+}
+
+/// Decimal, in the one spelling that a number has.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }
 
 #[cfg(test)]
@@ -56,5 +86,12 @@ mod tests {
         };
         let zeroes = "A".repeat(43);
         assert_eq!(checkpoint.text(), format!("auditkeep/a1/t\n3\n{zeroes}=\ncommit 2 {}\n", "f".repeat(64)));
+        assert_eq!(Checkpoint::parse(&checkpoint.text()), Ok(checkpoint.clone()));
+        for wrong in ["auditkeep/a1", "other/a1/t"] {
+            let text = checkpoint.text().replace("auditkeep/a1/t", wrong);
+            assert_eq!(Checkpoint::parse(&text), Err(BadCheckpointText("origin")), "{text}");
+        }
+        let text = checkpoint.text().replace("\n3\n", "\n03\n");
+        assert_eq!(Checkpoint::parse(&text), Err(BadCheckpointText("tree size")));
     }
 }

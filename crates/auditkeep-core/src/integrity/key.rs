@@ -71,6 +71,11 @@ impl VerifyingKey {
         self.id
     }
 
+    /// `<name>+<key id>`: what a signature says of its signer.
+    pub fn signer(&self) -> String {
+        format!("{}+{}", self.name, hex::encode(self.id))
+    }
+
     /// `signature` is 64 bytes by Ed25519, and for ECDSA the DER of an `ECDSA-Sig-Value`.
     ///
     /// An ECDSA signature is not the only one: each signing gives another, and of two that differ in the sign of `s` both

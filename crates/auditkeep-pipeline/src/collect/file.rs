@@ -4,8 +4,9 @@
 //! first complete record, because names are reused.
 
 use auditkeep_archive::archive::ArchiveError;
-use auditkeep_archive::commit::{CHAIN_START, Cursor, SegmentLeaf, chain, cursor_key};
+use auditkeep_archive::commit::{CHAIN_START, Cursor, chain, cursor_key};
 use auditkeep_archive::layout::GenerationPrefix;
+use auditkeep_archive::leaf::SegmentLeaf;
 use auditkeep_archive::segment::{self, SegmentWriter, Stored};
 use auditkeep_archive::trail::TrailError;
 use auditkeep_core::format::{self, Format, Framer, NotAnAuditLog, Seen};
@@ -323,6 +324,7 @@ impl<'a> FileReader<'a> {
             object: stored.name.clone(),
             object_sha256: stored.object_sha256,
             object_size: stored.object_size,
+            frames: stored.frames,
             format: self.cursor.format.clone(),
             received: self.received,
         }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use auditkeep_archive::commit::{ControlLeaf, Cursor, Leaf, SOURCE_STARTED, SegmentLeaf, Source};
+use auditkeep_archive::commit::{Cursor, Source};
+use auditkeep_archive::control::Event;
+use auditkeep_archive::leaf::{Leaf, SegmentLeaf};
 use auditkeep_archive::trail::{self, Addition, Append, Head};
 
 use super::selection::{self, Listing, Selected};
@@ -135,9 +137,8 @@ impl<'a> TrailWriter<'a> {
             // Else each commit would carry a cursor for every file that there ever was.
             cursors.retain(|_, cursor| !selection::is_gone(cursor, &self.listed, now.as_millisecond()));
         }
-        let started = ControlLeaf { event: SOURCE_STARTED.to_owned(), time: now, detail: BTreeMap::new() };
-        let mut leaves: Vec<Leaf> =
-            self.head.is_none().then_some(Leaf::Control(started)).into_iter().collect();
+        let started = Leaf::Control(Event::SourceStarted.at(now));
+        let mut leaves: Vec<Leaf> = self.head.is_none().then_some(started).into_iter().collect();
         for pending in &self.pending {
             leaves.extend(pending.segment.clone().map(Leaf::Segment));
             cursors.insert(pending.cursor.key(), pending.cursor.clone());

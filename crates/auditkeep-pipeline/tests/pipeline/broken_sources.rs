@@ -1,6 +1,6 @@
 //! Sources that changed what was archived, break off, end early or are not audit logs: one file fails, and says why.
 
-use auditkeep_archive::commit::Leaf;
+use auditkeep_archive::leaf::Leaf;
 use auditkeep_archive::segment::MAX_RAW_BYTES;
 use auditkeep_core::engine::Engine;
 use auditkeep_pipeline::collect::{CollectError, FileError, FileOutcome};

@@ -1,7 +1,7 @@
 //! Deriving in many steps, again and after failures: every record becomes an event exactly once.
 
 use auditkeep_archive::archive::ArchiveError;
-use auditkeep_archive::commit::Leaf;
+use auditkeep_archive::leaf::Leaf;
 use auditkeep_core::engine::Engine;
 use auditkeep_pipeline::derive::{DeriveError, derive};
 use fastrand::Rng;
@@ -114,11 +114,8 @@ async fn a_tampered_segment_stops_its_trail_and_no_other() {
         world.collect().await;
     }
     let leaves = world.commits().await.remove(1).leaves;
-    let object = leaves.iter().find_map(|leaf| match leaf {
-        Leaf::Segment(leaf) => Some(leaf.object.clone()),
-        Leaf::Control(_) => None,
-    });
-    let path = Path::from(object.unwrap());
+    let object = leaves.iter().find_map(Leaf::segment).unwrap().object.clone();
+    let path = Path::from(object);
     let whole = world.store.get(&path).await.unwrap().bytes().await.unwrap();
     let mut tampered = whole.to_vec();
     *tampered.last_mut().unwrap() ^= 1;

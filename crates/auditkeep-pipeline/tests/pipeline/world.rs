@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auditkeep_archive::archive::Archive;
-use auditkeep_archive::commit::{Body, Leaf};
+use auditkeep_archive::commit::Body;
+use auditkeep_archive::leaf::Leaf;
 use auditkeep_archive::verify::verify;
 use auditkeep_archive::{segment, trail};
 use auditkeep_core::engine::Engine;

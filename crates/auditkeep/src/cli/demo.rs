@@ -7,9 +7,10 @@ mod directory;
 mod tamper;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
-use auditkeep_archive::verify::Report;
+use auditkeep_archive::verify::{Report, Verification};
 use auditkeep_aws::{RdsAccount, RdsOptions};
 use auditkeep_lab::emulator::{Emulator, EmulatorOptions, LabCredential};
 use auditkeep_lab::recorded;
@@ -85,7 +86,10 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
 
     say("\n2. Verify that everything is there and unaltered\n")?;
     let key = keys::read_public_key(&keys::public_path(&context.key_path).display().to_string())?;
-    let verified = verify::check(&archive, std::slice::from_ref(&key)).await?;
+    let roots = vec![key.clone()];
+    let verified =
+        verify::check(Arc::clone(archive.store()), &Verification { roots, ..Verification::default() })
+            .await?;
     if !global.json {
         verify::print(&verified, verified.holds(false))?;
     }
@@ -105,7 +109,9 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
     )?;
     tamper::copy(&directory)?;
     let copy = Place::parse(&directory.tampered().display().to_string(), Path::new(""))?;
-    let tampered = verify::check(&copy.open().await?, &[key]).await?;
+    let tampered =
+        verify::check(copy.store().await?, &Verification { roots: vec![key], ..Verification::default() })
+            .await?;
     if global.json {
         let directory = directory.path().display().to_string();
         json(&Answer { directory, collected: &collected, verified: &verified, tampered: &tampered })?;

@@ -1,9 +1,12 @@
 //! `auditkeep verify`: is everything that was archived there and unaltered?
 
+use std::sync::Arc;
+
 use auditkeep_archive::archive::Archive;
-use auditkeep_archive::verify::{Report, Verdict, verify};
+use auditkeep_archive::verify::{Report, Verification};
 use auditkeep_core::integrity::key::VerifyingKey;
 use clap::Args;
+use object_store::ObjectStore;
 use serde::Serialize;
 
 use super::Context;
@@ -54,7 +57,8 @@ pub async fn run(context: &Context, arguments: &VerifyArguments) -> Result<Exit,
             "warning: no public key is at hand, so the archive's own is used; whoever can replace the archive can replace it",
         );
     }
-    let report = check(&archive, &keys).await?;
+    let verification = Verification { roots: keys.clone(), ..Verification::default() };
+    let report = check(Arc::clone(archive.store()), &verification).await?;
     let holds = report.holds(arguments.strict);
     if context.json {
         json(&Answer {
@@ -87,12 +91,12 @@ fn trusted_keys(
 }
 
 /// Verifies with a progress display.
-pub async fn check(archive: &Archive, keys: &[VerifyingKey]) -> Result<Report, Failure> {
+pub async fn check(store: Arc<dyn ObjectStore>, verification: &Verification) -> Result<Report, Failure> {
     let bar = Bar::spinner("verifying");
     let progress = |report: &Report| {
         bar.say(&format!("{}  {}", plural(report.commits, "commit"), bytes(report.raw_bytes)));
     };
-    Ok(verify(archive, keys, &progress).await?)
+    Ok(verification.run(store, &progress).await?)
 }
 
 /// One line per verdict, and the sum.
@@ -111,7 +115,7 @@ pub fn print(report: &Report, holds: bool) -> Result<(), Failure> {
         }
         table.print()?;
     }
-    let against = report.findings.iter().filter(|finding| finding.verdict != Verdict::Extra).count() as u64;
+    let against = report.against;
     data(&match (holds, report.commits) {
         (true, 0) => "OK: the archive is empty".to_owned(),
         (true, _) => {

@@ -65,6 +65,7 @@ fn of_archive(error: &ArchiveError) -> Option<&'static str> {
             Some("use the key that the archive was made with: `--key FILE`, or `key` in the configuration")
         }
         ArchiveError::Newer { .. } => Some(NEWER),
+        ArchiveError::Journal(error) => of_trail(error),
         ArchiveError::Store { .. } => Some(
             "check that the place can be reached and that you may read and write there, then run the same command again",
         ),
@@ -75,6 +76,7 @@ fn of_archive(error: &ArchiveError) -> Option<&'static str> {
 fn of_trail(error: &TrailError) -> Option<&'static str> {
     match error {
         TrailError::Archive(error) => of_archive(error),
+        TrailError::NoTrail { .. } => Some("`auditkeep status` lists the trails"),
         // Whoever signs knows why; its own error is the cause.
         TrailError::Sign(_) => None,
         TrailError::Distrusted { cause: NoteError::UnknownKey { .. }, .. } => Some(

@@ -7,7 +7,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use auditkeep_archive::archive::Archive;
-use auditkeep_archive::commit::{Cursor, Leaf};
+use auditkeep_archive::commit::Cursor;
+use auditkeep_archive::leaf::Leaf;
 use auditkeep_archive::{segment, trail};
 use clap::Args;
 use serde::Serialize;

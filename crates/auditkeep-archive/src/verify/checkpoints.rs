@@ -1,0 +1,112 @@
+//! Checkpoints that were kept elsewhere: does the archive still have what they cover?
+
+use std::collections::BTreeMap;
+
+use auditkeep_core::integrity::note::NoteError;
+
+use super::trail::Start;
+use super::{Check, Verdict, VerifyError};
+use crate::archive::read_canonical;
+use crate::checkpoint::Checkpoint;
+use crate::commit::{Body, Commit};
+use crate::journal;
+use crate::layout::{self, JOURNAL};
+use crate::leaf::SealLeaf;
+
+impl Check<'_> {
+    /// The commits after which an incremental verification begins, by trail.
+    ///
+    /// The checkpoint is believed if a key signed it that is trusted, or that the keys trusted have put in force by then.
+    pub(super) async fn begin_after(&mut self) -> Result<BTreeMap<String, Start>, VerifyError> {
+        let mut starts = BTreeMap::new();
+        let Some(since) = &self.asked.since else { return Ok(starts) };
+        let stored = self.stored_body(since).await?;
+        if let Some(body) = &stored {
+            // What this puts in force is checked on the way, key by key.
+            let followed = journal::follow_keys(self.archive, &body.standing(), &mut self.keys).await;
+            followed.map_err(|error| VerifyError::Keys(Box::new(error)))?;
+        }
+        if !self.is_authentic(since) {
+            return Ok(starts);
+        }
+        let Some((body, hash)) = stored.zip(self.stored_hash(since).await?) else { return Ok(starts) };
+        let seal = journal::seal_of(&body.leaves);
+        let seal = seal.ok_or_else(|| VerifyError::NoSeal { name: since.name.clone() })?;
+        starts.insert(JOURNAL.to_owned(), Start { number: since.number, commit: hash });
+        for (trail, head) in &seal.heads {
+            starts.insert(trail.clone(), Start { number: head.number, commit: head.commit });
+        }
+        Ok(starts)
+    }
+
+    /// Whether each checkpoint's commit is in the journal, and what it covers in the trails.
+    pub(super) async fn compare_checkpoints(&mut self) -> Result<(), VerifyError> {
+        let asked = self.asked;
+        for checkpoint in asked.checkpoints.iter().chain(&asked.since) {
+            if !self.is_authentic(checkpoint) {
+                continue;
+            }
+            let last = self.last_numbers.get(JOURNAL).copied().unwrap_or(0);
+            let stored = self.stored_body(checkpoint).await?;
+            if stored.is_none() && last < checkpoint.number {
+                let detail = format!(
+                    "it ends at commit {last}; the checkpoint `{}` is commit {}",
+                    checkpoint.name, checkpoint.number
+                );
+                self.report.add(Verdict::RolledBack, Self::trail_name(JOURNAL), detail);
+            } else if stored.is_none() {
+                let detail = format!("the checkpoint `{}` is of another one", checkpoint.name);
+                let name = layout::commit(JOURNAL, checkpoint.number).to_string();
+                self.report.add(Verdict::Forked, name, detail);
+            }
+            let sealed = stored.as_ref().and_then(|body| journal::seal_of(&body.leaves));
+            if let Some(seal) = checkpoint.seal().or(sealed) {
+                self.pin_heads(seal)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pin_heads(&mut self, seal: &SealLeaf) -> Result<(), VerifyError> {
+        for (trail, head) in &seal.heads {
+            self.pins.pin(trail, head.number, head.commit)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it is this archive's, and signed by a key that counts; says so if not, once.
+    fn is_authentic(&mut self, checkpoint: &Checkpoint) -> bool {
+        let verdict = if checkpoint.archive != self.archive.manifest().id {
+            (Verdict::Forked, format!("it is a checkpoint of the archive {}", checkpoint.archive))
+        } else {
+            match self.keys.open(&checkpoint.note, JOURNAL, checkpoint.number) {
+                Ok(_) => return true,
+                Err(error @ NoteError::UnknownKey { .. }) => (Verdict::KeyUnknown, error.to_string()),
+                Err(error) => (Verdict::Modified, error.to_string()),
+            }
+        };
+        let is_told =
+            |finding: &super::Finding| finding.object == checkpoint.name && finding.verdict == verdict.0;
+        if !self.report.findings.iter().any(is_told) {
+            self.report.add(verdict.0, checkpoint.name.clone(), verdict.1);
+        }
+        false
+    }
+
+    /// The body of the checkpoint's commit, if it is stored and is the one that the checkpoint is of.
+    async fn stored_body(&self, checkpoint: &Checkpoint) -> Result<Option<Body>, VerifyError> {
+        let path = layout::commit(JOURNAL, checkpoint.number);
+        let Some(bytes) = self.archive.find(&path).await? else { return Ok(None) };
+        let Ok(commit) = read_canonical::<Commit>(path.as_ref(), &bytes) else { return Ok(None) };
+        let same = commit.body.checkpoint().is_ok_and(|stored| stored.body == checkpoint.body);
+        Ok(same.then_some(commit.body))
+    }
+
+    async fn stored_hash(
+        &self,
+        checkpoint: &Checkpoint,
+    ) -> Result<Option<auditkeep_core::integrity::hash::Sha256>, VerifyError> {
+        let bytes = self.archive.find(&layout::commit(JOURNAL, checkpoint.number)).await?;
+        Ok(bytes.map(|bytes| auditkeep_core::integrity::hash::Sha256::of(&bytes)))
+    }
+}
