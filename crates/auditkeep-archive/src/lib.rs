@@ -12,7 +12,7 @@
 //! - [`journal`]: the archive's own trail, with its keys and seals; [`keyring`]: whose signatures count.
 //! - [`signer`]: the port to whatever holds the private key.
 //! - [`segment`], [`frames`]: raw bytes in, compressed objects out, and back.
-//! - [`checkpoint`]: seals that were kept elsewhere.
+//! - [`seal`]: all heads under one signed note; [`checkpoint`]: seals that were kept elsewhere.
 //! - [`verify`]: does what is stored deserve belief?
 //! - [`local`]: a directory as a store that is durable on return.
 //!
@@ -29,6 +29,7 @@ pub mod keyring;
 pub mod layout;
 pub mod leaf;
 pub mod local;
+pub mod seal;
 pub mod segment;
 pub mod signer;
 pub mod standing;

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod init;
 mod query;
+mod seal;
 mod status;
 mod verify;
 
@@ -78,6 +79,8 @@ enum Command {
     Query(query::QueryArguments),
     /// Show events that match
     Events(events::EventsArguments),
+    /// Put all trails under one signed checkpoint, and hand it to the witnesses
+    Seal(seal::SealArguments),
     /// Check that everything in the archive is there and unaltered
     Verify(verify::VerifyArguments),
     /// Take things out of the archive
@@ -99,6 +102,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Derive => derive::run(&Context::new(global)?).await,
         Command::Query(arguments) => query::run(&Context::new(global)?, &arguments).await,
         Command::Events(arguments) => events::run(&Context::new(global)?, &arguments).await,
+        Command::Seal(arguments) => seal::run(&Context::new(global)?, &arguments).await,
         Command::Verify(arguments) => verify::run(&Context::new(global)?, &arguments).await,
         Command::Export(command) => export::run(&Context::new(global)?, &command).await,
         Command::Status => status::run(&Context::new(global)?).await,

@@ -122,6 +122,21 @@ key = {key}
 # # Names of instances; * stands for any text. Without `include`, all instances.
 # include = [\"shop-*\"]
 # exclude = [\"*-test\"]
+
+# Who keeps the checkpoints of `auditkeep seal`, out of reach of whoever can alter the archive: a directory or bucket that gets
+# every seal, a file that gets the newest signed note (for a repository, say), or an address that seals are posted to.
+#
+# [[witness]]
+# name = \"audit-account\"
+# place = \"s3://bucket-of-another-account/auditkeep\"
+#
+# [[witness]]
+# name = \"repository\"
+# file = \"checkpoints/auditkeep.note\"
+#
+# [[witness]]
+# name = \"chat\"
+# webhook = \"https://chat.example/hooks/auditkeep\"
 "
     ))
 }
@@ -136,7 +151,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE_NAME);
         let text = config_text(&path, "s3://bucket/audit", &directory.path().join("k.key")).unwrap();
-        let all = text.replace("# [[rds]]", "[[rds]]").replace("\n# # ", "\n# ");
+        let all = text.replace("# [[", "[[").replace("\n# # ", "\n# ");
         let all: String = all
             .lines()
             .map(|line| match line.strip_prefix("# ") {
@@ -150,5 +165,6 @@ mod tests {
         assert_eq!(read.key.as_deref(), Some(Path::new("k.key")));
         assert_eq!(read.rds[0].include, ["shop-*"]);
         assert!(read.rds[0].endpoint.is_some());
+        assert_eq!(read.witness.len(), 3);
     }
 }

@@ -4,12 +4,14 @@ use std::error::Error;
 
 use auditkeep_archive::archive::ArchiveError;
 use auditkeep_archive::trail::TrailError;
+use auditkeep_archive::verify::VerifyError;
 use auditkeep_aws::config::ConfigError;
 use auditkeep_core::integrity::note::NoteError;
 use auditkeep_events::QueryError;
 use auditkeep_pipeline::collect::{CollectError, FileError};
 use auditkeep_pipeline::derive::DeriveError;
 use auditkeep_pipeline::source::{SourceError, SourceErrorKind};
+use auditkeep_pipeline::witness::WitnessError;
 
 const NEWER: &str = "a newer auditkeep wrote this; use that version or a later one";
 const LOOK: &str =
@@ -30,6 +32,12 @@ pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 fn own_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref() {
+        return of_verify(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_witness(error);
+    }
     if let Some(error) = error.downcast_ref() {
         return of_archive(error);
     }
@@ -52,6 +60,26 @@ fn own_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
         return Some(of_config(error));
     }
     error.downcast_ref().and_then(of_query)
+}
+
+fn of_verify(error: &VerifyError) -> Option<&'static str> {
+    match error {
+        VerifyError::Archive(error) => of_archive(error),
+        VerifyError::Keys(error) => of_trail(error),
+        VerifyError::Spill(_) => {
+            Some("make room in the directory for temporary files, or name another one in TMPDIR")
+        }
+        VerifyError::NoSeal { .. } => Some("give a checkpoint that `auditkeep seal` made"),
+        VerifyError::NoTrail { .. } => Some("`auditkeep status` lists the trails"),
+    }
+}
+
+fn of_witness(error: &WitnessError) -> Option<&'static str> {
+    match error {
+        WitnessError::Unreachable { .. } => None,
+        WitnessError::AnotherHistory { .. } => Some(LOOK),
+        WitnessError::Damaged { .. } => Some("look at what the witness holds; it was not touched"),
+    }
 }
 
 fn of_archive(error: &ArchiveError) -> Option<&'static str> {
