@@ -1,7 +1,7 @@
 //! Opening and creating an archive, and the few ways to touch its store.
 //!
 //! Evidence can be put, if nothing is there under that name, read and listed. There is no way here to delete or to
-//! overwrite it. The one object that is overwritten is a trail's head, a hint that may be stale or lost.
+//! overwrite it; [`crate::expire`] has the one to give it up. The one object that is overwritten is a trail's head, a hint that may be stale or lost.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -63,6 +63,8 @@ pub enum ArchiveError {
     Incident { object: String },
     #[error("the signing key `{key}` is not one that may sign in this archive")]
     ForeignKey { key: String },
+    #[error("the signing key `{key}` was retired by commit {commit} of the journal")]
+    RetiredKey { key: String, commit: u64 },
     /// Whose signatures count is written there.
     #[error("the archive's journal cannot be believed")]
     Journal(#[source] Box<TrailError>),

@@ -68,6 +68,11 @@ impl Event {
         (Self::Review, "review"),
     ];
 
+    /// The names of all of them.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(_, name)| *name)
+    }
+
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(event, _)| *event == self).map_or("", |(_, name)| name)
     }

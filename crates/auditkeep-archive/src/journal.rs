@@ -10,7 +10,7 @@
 use auditkeep_core::integrity::key::VerifyingKey;
 use jiff::Timestamp;
 
-use crate::archive::{Archive, Manifest, read_canonical};
+use crate::archive::{Archive, ArchiveError, Manifest, read_canonical};
 use crate::commit::{Commit, Pin, Source};
 use crate::control::{ControlLeaf, Event};
 use crate::keyring::KeyRing;
@@ -43,8 +43,17 @@ impl JournalView {
 
     /// Whether a key may sign the next commit: it is trusted, and it is this archive's.
     pub fn may_sign(&self, key: &VerifyingKey) -> bool {
-        self.keys.is_in_force(key)
-            && self.standing.keys.get(&key.signer()).is_some_and(|known| known.key == *key)
+        self.check_signer(key).is_ok()
+    }
+
+    /// The same, with the reason if it may not.
+    pub(crate) fn check_signer(&self, key: &VerifyingKey) -> Result<(), ArchiveError> {
+        let known = self.standing.keys.get(&key.signer()).filter(|known| known.key == *key);
+        match known.map(|known| known.retired) {
+            Some(Some(commit)) => Err(ArchiveError::RetiredKey { key: key.signer(), commit }),
+            Some(None) if self.keys.is_in_force(key) => Ok(()),
+            _ => Err(ArchiveError::ForeignKey { key: key.to_string() }),
+        }
     }
 }
 

@@ -13,10 +13,12 @@
 //! - [`signer`]: the port to whatever holds the private key.
 //! - [`segment`], [`frames`]: raw bytes in, compressed objects out, and back.
 //! - [`seal`]: all heads under one signed note; [`checkpoint`]: seals that were kept elsewhere.
+//! - [`records`]: what trails say beside their segments; [`review`], [`retention`], [`rotation`]: what people have to say.
+//! - [`expire`]: giving up what is too old.
 //! - [`verify`]: does what is stored deserve belief?
 //! - [`local`]: a directory as a store that is durable on return.
 //!
-//! Nothing here deletes or overwrites evidence.
+//! Nothing here overwrites evidence, and nothing but [`expire`] deletes it.
 
 pub mod archive;
 pub mod checkpoint;
@@ -29,9 +31,14 @@ pub mod keyring;
 pub mod layout;
 pub mod leaf;
 pub mod local;
+pub mod records;
+pub mod retention;
+pub mod review;
+pub mod rotation;
 pub mod seal;
 pub mod segment;
 pub mod signer;
+mod spill;
 pub mod standing;
 pub mod trail;
 pub mod verify;

@@ -99,9 +99,7 @@ pub async fn append(
     head: Option<&Head>,
     addition: Addition,
 ) -> Result<Append, TrailError> {
-    if !archive.journal().may_sign(key.public()) {
-        return Err(ArchiveError::ForeignKey { key: key.public().to_string() }.into());
-    }
+    archive.journal().check_signer(key.public())?;
     if trail != JOURNAL && archive.journal().head.is_none() {
         // Boxed, because this is how the journal itself is appended to. A crash after it leaves an archive with a journal.
         Box::pin(journal::begin(archive, key, addition.time, &addition.writer)).await?;

@@ -15,7 +15,6 @@ mod commit;
 mod manifest;
 mod pins;
 mod segments;
-mod spill;
 mod trail;
 
 use std::collections::BTreeMap;

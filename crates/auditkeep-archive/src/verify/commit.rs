@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::note::NoteError;
 use auditkeep_core::integrity::tree::Frontier;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use object_store::path::Path;
 
 use super::{Report, Verdict, describe};
@@ -16,8 +16,6 @@ use crate::keyring::KeyRing;
 use crate::layout::JOURNAL;
 use crate::leaf::Leaf;
 use crate::standing::Standing;
-
-const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 
 /// What the commits so far say, for the next one to continue. After a commit that cannot be believed nothing is known,
 /// and the next one is taken at its word.
@@ -186,14 +184,6 @@ fn stands(path: &Path, body: &Body, past: &Past, report: &mut Report) {
     if body.trail != JOURNAL && body.leaves.iter().any(|leaf| leaf.seal().is_some()) {
         report.add(Verdict::Modified, path.to_string(), "only the journal has seals");
     }
-}
-
-/// Whether the retention in force allowed to give up, at `time`, what was committed at `committed`.
-pub(super) fn may_expire(standing: &Standing, committed: Timestamp, time: Timestamp) -> bool {
-    let seconds = standing.keep_days.and_then(|days| i64::try_from(days).ok()?.checked_mul(SECONDS_PER_DAY));
-    let Some(kept_for) = seconds.map(SignedDuration::from_secs) else { return false };
-    let over = committed.checked_add(kept_for).is_ok_and(|end| end <= time);
-    over && standing.holds.is_empty() && standing.keep_until.is_none_or(|until| until <= time)
 }
 
 /// Whether the segments of each log file continue one another, and the cursors say where they end. Where the past is not

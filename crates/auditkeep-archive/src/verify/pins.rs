@@ -5,9 +5,9 @@ use std::io;
 
 use auditkeep_core::integrity::hash::Sha256;
 
-use super::spill::{self, PARTITIONS, Spill};
 use super::{Check, Verdict, VerifyError};
 use crate::layout;
+use crate::spill::{self, PARTITIONS, Spill};
 
 const ACCUSED: u8 = 0;
 const BELIEVED: u8 = 1;

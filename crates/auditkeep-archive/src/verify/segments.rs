@@ -8,12 +8,12 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use object_store::path::Path;
 
-use super::spill::{self, PARTITIONS, Spill};
 use super::{Depth, Report, Verdict, VerifyError, describe};
 use crate::archive::{Archive, ArchiveError, failed, is_missing};
 use crate::layout;
 use crate::leaf::SegmentLeaf;
 use crate::segment;
+use crate::spill::{self, PARTITIONS, Spill};
 
 /// Segments that are fetched and hashed at the same time; each takes about two segments' worth of memory.
 const CONCURRENT: usize = 4;

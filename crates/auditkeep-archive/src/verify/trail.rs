@@ -6,12 +6,13 @@ use auditkeep_core::integrity::hash::Sha256;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::commit::{Past, believe, go_on, may_expire};
+use super::commit::{Past, believe, go_on};
 use super::segments::Presence;
 use super::{Check, Sealed, Verdict, VerifyError, describe};
 use crate::archive::{ArchiveError, failed};
 use crate::commit::{Body, Commit, Pin};
 use crate::control::{ControlLeaf, Event};
+use crate::expire::may_expire;
 use crate::layout::{self, JOURNAL};
 use crate::leaf::{Leaf, SealLeaf};
 use crate::trail;

@@ -1,16 +1,19 @@
-//! A store whose n-th write goes wrong: it fails, or it is done and the answer is lost.
+//! A store whose n-th write or deletion goes wrong, and what it takes to try each of them.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use futures::stream::BoxStream;
+use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use tokio::sync::Notify;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -18,20 +21,82 @@ pub enum Fault {
     Failed,
     /// The write is done, and its answer lost.
     FailedButDone,
+    /// The process ends before the write.
+    KilledBefore,
+    /// The process ends after it.
+    KilledAfter,
 }
+
+const FAULTS: [Fault; 4] = [Fault::Failed, Fault::FailedButDone, Fault::KilledBefore, Fault::KilledAfter];
 
 #[derive(Debug)]
 pub struct FaultyStore {
     pub inner: Arc<dyn ObjectStore>,
+    counting: Arc<Counting>,
+}
+
+#[derive(Debug)]
+struct Counting {
     fault: Fault,
     at: u64,
-    pub writes: AtomicU64,
+    writes: AtomicU64,
+    killed: Notify,
 }
 
 impl FaultyStore {
     /// `at` counts from 1; 0 never fails.
     pub fn new(inner: Arc<dyn ObjectStore>, fault: Fault, at: u64) -> Self {
-        Self { inner, fault, at, writes: AtomicU64::new(0) }
+        let counting = Counting { fault, at, writes: AtomicU64::new(0), killed: Notify::new() };
+        Self { inner, counting: Arc::new(counting) }
+    }
+
+    pub fn writes(&self) -> u64 {
+        self.counting.writes.load(Ordering::SeqCst)
+    }
+}
+
+impl Counting {
+    async fn write<T>(&self, write: impl Future<Output = Result<T>>) -> Result<T> {
+        if self.writes.fetch_add(1, Ordering::SeqCst) + 1 != self.at {
+            return write.await;
+        }
+        if matches!(self.fault, Fault::FailedButDone | Fault::KilledAfter) {
+            write.await?;
+        }
+        if matches!(self.fault, Fault::KilledBefore | Fault::KilledAfter) {
+            self.killed.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Err(Error::Generic { store: "faulty", source: "the connection broke".into() })
+    }
+}
+
+/// Does `work` with each of its writes going wrong in each way, then once more as a new process would, and has `check` look at
+/// what is there. `prepare` makes what there is before.
+pub async fn each_fault<E: fmt::Debug>(
+    prepare: impl AsyncFn(Arc<dyn ObjectStore>),
+    work: impl AsyncFn(Arc<dyn ObjectStore>) -> std::result::Result<(), E>,
+    check: impl AsyncFn(Arc<dyn ObjectStore>, &str),
+) {
+    let undisturbed = Arc::new(FaultyStore::new(Arc::new(InMemory::new()), Fault::Failed, 0));
+    prepare(Arc::clone(&undisturbed.inner)).await;
+    work(undisturbed.clone()).await.unwrap();
+    check(Arc::clone(&undisturbed.inner), "undisturbed").await;
+    assert!(undisturbed.writes() > 0);
+    for fault in FAULTS {
+        for at in 1..=undisturbed.writes() {
+            let about = format!("{fault:?} at write {at}");
+            let store = Arc::new(FaultyStore::new(Arc::new(InMemory::new()), fault, at));
+            prepare(Arc::clone(&store.inner)).await;
+            let counting = Arc::clone(&store.counting);
+            tokio::select! {
+                // It may fail or not: a lost hint is no failure.
+                outcome = work(store.clone()) => drop(outcome),
+                () = counting.killed.notified() => {}
+            }
+            work(Arc::clone(&store.inner)).await.unwrap();
+            check(Arc::clone(&store.inner), &about).await;
+        }
     }
 }
 
@@ -44,15 +109,7 @@ impl fmt::Display for FaultyStore {
 #[async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
-        let error = Error::Generic { store: "faulty", source: "the connection broke".into() };
-        if write != self.at {
-            return self.inner.put_opts(location, payload, options).await;
-        }
-        if self.fault == Fault::FailedButDone {
-            self.inner.put_opts(location, payload, options).await?;
-        }
-        Err(error)
+        self.counting.write(self.inner.put_opts(location, payload, options)).await
     }
 
     async fn put_multipart_opts(
@@ -68,7 +125,17 @@ impl ObjectStore for FaultyStore {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
+        let (inner, counting) = (Arc::clone(&self.inner), Arc::clone(&self.counting));
+        locations
+            .then(move |location| {
+                let (inner, counting) = (Arc::clone(&inner), Arc::clone(&counting));
+                async move {
+                    let location = location?;
+                    counting.write(inner.delete(&location)).await?;
+                    Ok(location)
+                }
+            })
+            .boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

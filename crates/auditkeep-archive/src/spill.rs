@@ -10,20 +10,20 @@ use std::io::{self, Read, Seek, Write};
 use auditkeep_core::integrity::hash::Sha256;
 
 /// A partition holds this part of the facts: with a hundred million of them, a million and a half.
-pub(super) const PARTITIONS: usize = 64;
+pub(crate) const PARTITIONS: usize = 64;
 /// What a partition holds in memory before it is written out.
 const BUFFER_BYTES: usize = 64 << 10;
 const KEY_BYTES: usize = 16;
 
-pub(super) type Key = [u8; KEY_BYTES];
+pub(crate) type Key = [u8; KEY_BYTES];
 
-pub(super) fn key(name: &str) -> Key {
+pub(crate) fn key(name: &str) -> Key {
     let mut key = [0; KEY_BYTES];
     key.copy_from_slice(&Sha256::of(name.as_bytes()).0[..KEY_BYTES]);
     key
 }
 
-pub(super) struct Spill {
+pub(crate) struct Spill {
     partitions: Vec<Partition>,
 }
 
@@ -40,7 +40,7 @@ impl Default for Spill {
 }
 
 impl Spill {
-    pub(super) fn add(&mut self, name: &str, fact: &[u8]) -> io::Result<()> {
+    pub(crate) fn add(&mut self, name: &str, fact: &[u8]) -> io::Result<()> {
         let key = key(name);
         let partition = &mut self.partitions[usize::from(key[0]) % PARTITIONS];
         let length = u32::try_from(fact.len()).map_err(|_| io::Error::other("a name is too long"))?;
@@ -59,7 +59,7 @@ impl Spill {
     }
 
     /// Calls `each` with every fact of one partition, in the order in which they were added.
-    pub(super) fn read(&mut self, partition: usize, mut each: impl FnMut(Key, &[u8])) -> io::Result<()> {
+    pub(crate) fn read(&mut self, partition: usize, mut each: impl FnMut(Key, &[u8])) -> io::Result<()> {
         let Partition { written, buffer } = &mut self.partitions[partition];
         if let Some(file) = written {
             file.rewind()?;
