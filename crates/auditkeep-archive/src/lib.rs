@@ -19,5 +19,7 @@ pub mod commit;
 pub mod layout;
 pub mod local;
 pub mod segment;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 pub mod trail;
 pub mod verify;
