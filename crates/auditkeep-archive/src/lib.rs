@@ -33,5 +33,7 @@ pub mod seal;
 pub mod segment;
 pub mod signer;
 pub mod standing;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 pub mod trail;
 pub mod verify;

@@ -3,10 +3,14 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 
+use rustix::process::Signal;
+
 use super::ServerError;
+use super::bucket::SignedS3;
+use super::process::Running;
 
 const SERVER: &str = "moto";
 /// moto checks no signature for its first calls; these only have to look like one.
@@ -17,7 +21,8 @@ const ALLOW_S3: &str =
 /// A running moto. It ends when this is dropped.
 #[derive(Debug)]
 pub struct MotoServer {
-    process: Child,
+    // Held for its end.
+    _running: Running,
     endpoint: String,
 }
 
@@ -25,14 +30,12 @@ impl MotoServer {
     /// Starts moto and waits until it listens.
     pub fn start() -> Result<Self, ServerError> {
         let python = python()?;
-        let mut process = Command::new(&python)
-            .args(["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
+        let mut command = Command::new(&python);
+        command.args(["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut running = Running::spawn(&mut command, Signal::TERM, Signal::KILL, None)
             .map_err(|source| ServerError::file("start", &python, source))?;
-        let Some(stderr) = process.stderr.take() else {
+        let Some(stderr) = running.take_stderr() else {
             return Err(ServerError::Died { server: SERVER, log: String::new() });
         };
         let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
@@ -45,7 +48,7 @@ impl MotoServer {
         // Read on, or moto would wait for room in the pipe.
         thread::spawn(move || lines.for_each(drop));
         match endpoint {
-            Some(endpoint) => Ok(Self { process, endpoint }),
+            Some(endpoint) => Ok(Self { _running: running, endpoint }),
             None => Err(ServerError::Died { server: SERVER, log }),
         }
     }
@@ -55,9 +58,13 @@ impl MotoServer {
         &self.endpoint
     }
 
+    /// S3 as it is, without this project's own way to it. Any credentials are right, until they are enforced.
+    pub fn s3(&self) -> SignedS3 {
+        SignedS3::new(&self.endpoint, "any", "any")
+    }
+
     pub async fn create_bucket(&self, name: &str) -> Result<(), ServerError> {
-        let request = reqwest::Client::new().put(format!("{}/{name}", self.endpoint));
-        send(request, "create a bucket").await.map(drop)
+        self.s3().create_bucket(name).await
     }
 
     /// From now on credentials are checked. Returns the access key id and the secret of the one user there is, who may do
@@ -80,14 +87,6 @@ impl MotoServer {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(format!("{call}&Version=2010-05-08"));
         send(request, "ask for a user").await
-    }
-}
-
-impl Drop for MotoServer {
-    fn drop(&mut self) {
-        // It keeps nothing that would have to be saved, and it may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
