@@ -7,14 +7,15 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::ServerError;
 use super::bucket::SignedS3;
 use super::process::Running;
 
 const SERVER: &str = "moto";
-/// moto checks no signature for its first calls; these only have to look like one.
-const ANY_IAM_SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AKIAROOT/20261121/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
+/// Where the keys are that [`MotoServer::kms`] makes.
+pub const REGION: &str = "us-east-1";
 const ALLOW_S3: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
 
@@ -80,10 +81,22 @@ impl MotoServer {
         Ok((element(&key, "AccessKeyId"), element(&key, "SecretAccessKey")))
     }
 
+    /// Calls an operation of KMS, such as `CreateKey`, in [`REGION`].
+    pub async fn kms(&self, operation: &str, request: &Value) -> Result<Value, ServerError> {
+        let request = reqwest::Client::new()
+            .post(&self.endpoint)
+            .header("authorization", any_signature("kms"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("TrentService.{operation}"))
+            .body(request.to_string());
+        // Some operations answer with nothing.
+        Ok(serde_json::from_str(&send(request, "call KMS").await?).unwrap_or(Value::Null))
+    }
+
     async fn iam(&self, call: &str) -> Result<String, ServerError> {
         let request = reqwest::Client::new()
             .post(&self.endpoint)
-            .header("authorization", ANY_IAM_SIGNATURE)
+            .header("authorization", any_signature("iam"))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(format!("{call}&Version=2010-05-08"));
         send(request, "ask for a user").await
@@ -105,6 +118,13 @@ async fn send(request: reqwest::RequestBuilder, action: &'static str) -> Result<
     let failed = |source| ServerError::client(action, source);
     let answer = request.send().await.map_err(failed)?.error_for_status().map_err(failed)?;
     answer.text().await.map_err(failed)
+}
+
+/// moto checks no signature for its first calls; these only have to look like one.
+fn any_signature(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=AKIAROOT/20261121/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
 }
 
 fn element(document: &str, name: &str) -> String {
