@@ -14,6 +14,7 @@
 //! - [`segment`], [`frames`]: raw bytes in, compressed objects out, and back.
 //! - [`seal`]: all heads under one signed note; [`checkpoint`]: seals that were kept elsewhere.
 //! - [`verify`]: does what is stored deserve belief?
+//! - [`proof`]: one event, shown to whoever has only the public key.
 //! - [`local`]: a directory as a store that is durable on return.
 //!
 //! Nothing here deletes or overwrites evidence.
@@ -29,6 +30,7 @@ pub mod keyring;
 pub mod layout;
 pub mod leaf;
 pub mod local;
+pub mod proof;
 pub mod seal;
 pub mod segment;
 pub mod signer;
