@@ -16,6 +16,7 @@
 //! - [`records`]: what trails say beside their segments; [`review`], [`retention`], [`rotation`]: what people have to say.
 //! - [`expire`]: giving up what is too old.
 //! - [`verify`]: does what is stored deserve belief?
+//! - [`proof`]: one event, shown to whoever has only the public key.
 //! - [`local`]: a directory as a store that is durable on return.
 //!
 //! Nothing here overwrites evidence, and nothing but [`expire`] deletes it.
@@ -31,6 +32,7 @@ pub mod keyring;
 pub mod layout;
 pub mod leaf;
 pub mod local;
+pub mod proof;
 pub mod records;
 pub mod retention;
 pub mod review;
@@ -40,5 +42,7 @@ pub mod segment;
 pub mod signer;
 mod spill;
 pub mod standing;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 pub mod trail;
 pub mod verify;

@@ -224,6 +224,18 @@ pub(crate) fn believe(
     number: u64,
     bytes: &[u8],
 ) -> Result<Head, TrailError> {
+    let commit = believe_whole(archive, keys, trail, number, bytes)?;
+    Ok(Head { body: commit.body, hash: Sha256::of(bytes) })
+}
+
+/// The same, with the note.
+pub(crate) fn believe_whole(
+    archive: &Archive,
+    keys: &KeyRing,
+    trail: &str,
+    number: u64,
+    bytes: &[u8],
+) -> Result<Commit, TrailError> {
     let object = layout::commit(trail, number).to_string();
     let commit: Commit = read_canonical(&object, bytes)?;
     let body = &commit.body;
@@ -237,7 +249,7 @@ pub(crate) fn believe(
     let expected =
         body.checkpoint().map_err(|cause| ArchiveError::Encode { object: object.clone(), cause })?;
     match keys.open(&commit.checkpoint, trail, number) {
-        Ok(text) if text == expected.text() => Ok(Head { body: commit.body, hash: Sha256::of(bytes) }),
+        Ok(text) if text == expected.text() => Ok(commit),
         Ok(_) => Err(TrailError::CheckpointMismatch { object }),
         Err(cause) => Err(TrailError::Distrusted { object, cause }),
     }

@@ -213,7 +213,7 @@ pub async fn verify(
 
 /// The id of the archive that a store holds, as it says itself.
 pub async fn archive_id(store: Arc<dyn ObjectStore>) -> Result<String, ArchiveError> {
-    let archive = manifest::open(store, &mut Report::default()).await?;
+    let archive = manifest::open(store, &[], &mut Report::default()).await?;
     Ok(archive.manifest().id.clone())
 }
 
@@ -224,7 +224,7 @@ impl Verification {
         progress: &(dyn Fn(&Report) + Sync),
     ) -> Result<Report, VerifyError> {
         let mut report = Report::default();
-        let archive = manifest::open(store, &mut report).await?;
+        let archive = manifest::open(store, &self.roots, &mut report).await?;
         let roots = if self.roots.is_empty() { archive.manifest().keys.clone() } else { self.roots.clone() };
         report.archive.clone_from(&archive.manifest().id);
         report.keys.clone_from(&roots);

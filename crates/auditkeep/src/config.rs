@@ -16,8 +16,8 @@ pub const FILE_NAME: &str = "auditkeep.toml";
 pub struct Config {
     /// Where the archive is: a directory, `file://…` or `s3://bucket/prefix`. A relative path starts at the file.
     pub archive: Option<String>,
-    /// The signing key's file. A relative path starts at the file.
-    pub key: Option<PathBuf>,
+    /// The signing key: a file, whose relative path starts at this one, or `awskms:` and the name of a key in AWS KMS.
+    pub key: Option<String>,
     /// Where to collect from; none means the region and credentials of the environment.
     #[serde(default)]
     pub rds: Vec<RdsConfig>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use auditkeep_core::integrity::note::NoteError;
 
+use super::pins::Pinned;
 use super::trail::Start;
 use super::{Check, Verdict, VerifyError};
 use crate::archive::read_canonical;
@@ -69,7 +70,7 @@ impl Check<'_> {
 
     fn pin_heads(&mut self, seal: &SealLeaf) -> Result<(), VerifyError> {
         for (trail, head) in &seal.heads {
-            self.pins.pin(trail, head.number, head.commit)?;
+            self.pins.pin(trail, head.number, Pinned::commit(head.commit))?;
         }
         Ok(())
     }

@@ -21,8 +21,9 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-use crate::building::{TRAIL, addition, append_on, archive, day, findings, key, records_of, stamp};
-use crate::faults::each_fault;
+use crate::building::{TRAIL, addition, archive, key};
+use crate::crashes::each_fault;
+use crate::history::{append_on, day, findings, records_of, stamp};
 
 const WHO: Reason<'static> = Reason { who: "A. Auditor", reason: "as the policy says" };
 

@@ -1,12 +1,15 @@
 //! The archive from outside: what its protocol promises when writes fail, processes race and storage lies.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what the tests share is part of the tests")]
+#![expect(clippy::unwrap_used, reason = "what the tests share is part of the tests")]
 
-mod building;
+use auditkeep_archive::test_support::{building, faults};
+
+mod crashes;
 mod expire;
-mod faults;
+mod history;
 mod rotation;
 mod signers;
 mod statements;
+mod stores;
 mod trail;
 mod verify;

@@ -12,8 +12,9 @@ use auditkeep_archive::verify::Verdict;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
-use crate::building::{TRAIL, addition, append_on, findings, key, records_of, stamp, with_commits};
-use crate::faults::each_fault;
+use crate::building::{TRAIL, addition, key, with_commits};
+use crate::crashes::each_fault;
+use crate::history::{append_on, findings, records_of, stamp};
 
 const WHY: Reason<'static> = Reason { who: "K. Keeper", reason: "once a year" };
 

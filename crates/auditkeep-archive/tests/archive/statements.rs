@@ -10,8 +10,9 @@ use auditkeep_archive::trail::{self, TrailError};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
-use crate::building::{TRAIL, archive, day, findings, key, records_of, stamp, with_commits};
-use crate::faults::each_fault;
+use crate::building::{TRAIL, archive, key, with_commits};
+use crate::crashes::each_fault;
+use crate::history::{day, findings, records_of, stamp};
 
 const WHO: Reason<'static> = Reason { who: "A. Auditor", reason: "case 7" };
 

@@ -1,7 +1,7 @@
 //! The append-only Merkle tree of RFC 6962 §2.1, kept as its frontier.
 //!
 //! The frontier is the roots of the perfect subtrees that the leaves so far fall into, the largest first: at most 64
-//! hashes, enough to append for ever and to state the root at any time. Proofs need the leaves and are made elsewhere.
+//! hashes, enough to append for ever and to state the root at any time. Proofs that a leaf is in it: [`super::inclusion`].
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,15 @@ pub struct Frontier {
 impl Frontier {
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Of the leaves from `from` to before `to`, the root, if these are one of the perfect subtrees that are remembered.
+    pub(super) fn subtree(&self, from: u64, to: u64) -> Option<Sha256> {
+        let length = to.checked_sub(from).filter(|length| length.is_power_of_two())?;
+        // Only the subtrees of larger bits come before, so each begins where the size is cut off above its bit.
+        let is_there = self.size & length != 0 && self.size & !(length | (length - 1)) == from;
+        let larger = self.size.checked_shr(length.trailing_zeros() + 1).unwrap_or(0).count_ones();
+        is_there.then(|| self.nodes.get(larger as usize).copied()).flatten()
     }
 
     pub fn push(&mut self, leaf: Sha256) {

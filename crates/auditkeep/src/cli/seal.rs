@@ -59,7 +59,7 @@ struct LostAnswer {
 
 pub async fn run(context: &Context, arguments: &SealArguments) -> Result<Exit, Failure> {
     let archive = context.archive().await?;
-    let key = context.signing_key()?;
+    let key = context.signing_key().await?;
     let (ready, not_ready) = set_up(context).await;
     let stamp = Stamp { time: now(), writer: WRITER.to_owned() };
     let pass = seal_and_hand(&archive, &*key, &stamp, &ready).await?;

@@ -7,6 +7,7 @@ mod bad_input;
 mod command;
 mod demo;
 mod end_to_end;
+mod on_kms;
 mod on_s3;
 mod regions;
 mod surfaces;

@@ -16,7 +16,7 @@ use object_store::{
 use tokio::sync::Notify;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum Crash {
     /// The write fails.
     Failed,
     /// The write is done, and its answer lost.
@@ -27,26 +27,26 @@ pub enum Fault {
     KilledAfter,
 }
 
-const FAULTS: [Fault; 4] = [Fault::Failed, Fault::FailedButDone, Fault::KilledBefore, Fault::KilledAfter];
+const CRASHES: [Crash; 4] = [Crash::Failed, Crash::FailedButDone, Crash::KilledBefore, Crash::KilledAfter];
 
 #[derive(Debug)]
-pub struct FaultyStore {
+pub struct CrashingStore {
     pub inner: Arc<dyn ObjectStore>,
     counting: Arc<Counting>,
 }
 
 #[derive(Debug)]
 struct Counting {
-    fault: Fault,
+    crash: Crash,
     at: u64,
     writes: AtomicU64,
     killed: Notify,
 }
 
-impl FaultyStore {
+impl CrashingStore {
     /// `at` counts from 1; 0 never fails.
-    pub fn new(inner: Arc<dyn ObjectStore>, fault: Fault, at: u64) -> Self {
-        let counting = Counting { fault, at, writes: AtomicU64::new(0), killed: Notify::new() };
+    pub fn new(inner: Arc<dyn ObjectStore>, crash: Crash, at: u64) -> Self {
+        let counting = Counting { crash, at, writes: AtomicU64::new(0), killed: Notify::new() };
         Self { inner, counting: Arc::new(counting) }
     }
 
@@ -60,14 +60,14 @@ impl Counting {
         if self.writes.fetch_add(1, Ordering::SeqCst) + 1 != self.at {
             return write.await;
         }
-        if matches!(self.fault, Fault::FailedButDone | Fault::KilledAfter) {
+        if matches!(self.crash, Crash::FailedButDone | Crash::KilledAfter) {
             write.await?;
         }
-        if matches!(self.fault, Fault::KilledBefore | Fault::KilledAfter) {
+        if matches!(self.crash, Crash::KilledBefore | Crash::KilledAfter) {
             self.killed.notify_one();
             std::future::pending::<()>().await;
         }
-        Err(Error::Generic { store: "faulty", source: "the connection broke".into() })
+        Err(Error::Generic { store: "crashing", source: "the connection broke".into() })
     }
 }
 
@@ -78,15 +78,15 @@ pub async fn each_fault<E: fmt::Debug>(
     work: impl AsyncFn(Arc<dyn ObjectStore>) -> std::result::Result<(), E>,
     check: impl AsyncFn(Arc<dyn ObjectStore>, &str),
 ) {
-    let undisturbed = Arc::new(FaultyStore::new(Arc::new(InMemory::new()), Fault::Failed, 0));
+    let undisturbed = Arc::new(CrashingStore::new(Arc::new(InMemory::new()), Crash::Failed, 0));
     prepare(Arc::clone(&undisturbed.inner)).await;
     work(undisturbed.clone()).await.unwrap();
     check(Arc::clone(&undisturbed.inner), "undisturbed").await;
     assert!(undisturbed.writes() > 0);
-    for fault in FAULTS {
+    for crash in CRASHES {
         for at in 1..=undisturbed.writes() {
-            let about = format!("{fault:?} at write {at}");
-            let store = Arc::new(FaultyStore::new(Arc::new(InMemory::new()), fault, at));
+            let about = format!("{crash:?} at write {at}");
+            let store = Arc::new(CrashingStore::new(Arc::new(InMemory::new()), crash, at));
             prepare(Arc::clone(&store.inner)).await;
             let counting = Arc::clone(&store.counting);
             tokio::select! {
@@ -100,14 +100,14 @@ pub async fn each_fault<E: fmt::Debug>(
     }
 }
 
-impl fmt::Display for FaultyStore {
+impl fmt::Display for CrashingStore {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "faulty {}", self.inner)
+        write!(out, "crashing {}", self.inner)
     }
 }
 
 #[async_trait]
-impl ObjectStore for FaultyStore {
+impl ObjectStore for CrashingStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         self.counting.write(self.inner.put_opts(location, payload, options)).await
     }

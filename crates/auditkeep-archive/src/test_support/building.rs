@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use auditkeep_archive::archive::Archive;
-use auditkeep_archive::commit::{CHAIN_START, Cursor, Listed, Source, chain};
-use auditkeep_archive::control::Event;
-use auditkeep_archive::layout::GenerationPrefix;
-use auditkeep_archive::leaf::{Leaf, SegmentLeaf};
-use auditkeep_archive::segment::{self, SegmentWriter};
-use auditkeep_archive::trail::{self, Addition, Append, Head, Stamp};
-use auditkeep_archive::verify::{Verdict, verify};
 use auditkeep_core::integrity::key::SigningKey;
-use futures::TryStreamExt;
 use jiff::Timestamp;
 use object_store::ObjectStore;
+
+use crate::archive::{Archive, ArchiveError};
+use crate::commit::{CHAIN_START, Cursor, Listed, Source, chain};
+use crate::control::Event;
+use crate::layout::GenerationPrefix;
+use crate::leaf::{Leaf, SegmentLeaf};
+use crate::segment::{self, SegmentWriter};
+use crate::trail::{self, Addition, Append, Head};
 
 pub const TRAIL: &str = "local.local.db.log-files";
 
@@ -22,8 +21,12 @@ pub fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&format!("key-{seed}"), &[seed; 32]).unwrap()
 }
 
+pub async fn create(store: Arc<dyn ObjectStore>) -> Result<Archive, ArchiveError> {
+    Archive::create(store, "0".repeat(32), key(1).public().clone(), Timestamp::UNIX_EPOCH).await
+}
+
 pub async fn archive(store: Arc<dyn ObjectStore>) -> Archive {
-    Archive::create(store, "0".repeat(32), key(1).public().clone(), Timestamp::UNIX_EPOCH).await.unwrap()
+    create(store).await.unwrap()
 }
 
 fn source() -> Source {
@@ -114,47 +117,4 @@ pub async fn with_commits(store: Arc<dyn ObjectStore>, commits: u64) -> Archive 
         head = Some(append(&archive, head.as_ref(), format!("record {number}\n").repeat(9).as_bytes()).await);
     }
     archive
-}
-
-/// So many days after 1970-01-01.
-pub fn day(number: i64) -> Timestamp {
-    Timestamp::from_second(number * 24 * 60 * 60).unwrap()
-}
-
-pub fn stamp(number: i64) -> Stamp {
-    Stamp { time: day(number), writer: "test".to_owned() }
-}
-
-/// Appends a commit of that day to the trail; the last record of its bytes may go on in the next one.
-pub async fn append_on(archive: &Archive, number: i64, raw: &[u8], goes_on: bool) -> Head {
-    let head = trail::head(archive, TRAIL).await.unwrap();
-    let mut addition = addition(archive, head.as_ref(), raw).await;
-    addition.time = day(number);
-    let Some(Leaf::Segment(leaf)) = addition.leaves.last_mut() else { panic!("no segment") };
-    let cursor = addition.cursors.values_mut().next().unwrap();
-    if goes_on {
-        leaf.complete_to = leaf.to - 1;
-        cursor.complete_to = leaf.to - 1;
-        cursor.unfinished = vec![leaf.clone()];
-    }
-    match trail::append(archive, &key(1), TRAIL, head.as_ref(), addition).await.unwrap() {
-        Append::Done(head) => head,
-        Append::Overtaken(head) => panic!("overtaken by {}", head.body.number),
-    }
-}
-
-/// All records of these trails, as `event` or `seal`, with their commits.
-pub async fn records_of(archive: &Archive, trails: &[&str]) -> Vec<(u64, String)> {
-    let trails: Vec<String> = trails.iter().map(|trail| (*trail).to_owned()).collect();
-    let records = auditkeep_archive::records::merged(archive, &trails).await.unwrap();
-    let records: Vec<_> = records.try_collect().await.unwrap();
-    let name = |leaf: &Leaf| leaf.control().map_or("seal".to_owned(), |leaf| leaf.event.clone());
-    records.into_iter().map(|record| (record.commit, name(&record.leaf))).collect()
-}
-
-/// What verification under the keys of these seeds finds.
-pub async fn findings(archive: &Archive, seeds: &[u8]) -> Vec<(Verdict, String)> {
-    let keys: Vec<_> = seeds.iter().map(|seed| key(*seed).public().clone()).collect();
-    let report = verify(archive, &keys, &|_| {}).await.unwrap();
-    report.findings.into_iter().map(|finding| (finding.verdict, finding.object)).collect()
 }
