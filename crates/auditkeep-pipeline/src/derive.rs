@@ -2,7 +2,8 @@
 //!
 //! A follower. The table itself says which commit of a trail it holds last, and the rows of the next ones depend on
 //! nothing but what the archive holds, so deriving twice, from two processes or after a crash changes nothing, and a lost
-//! table is derived again from the first commit. Bytes are believed only after their hashes were found right.
+//! table is derived again from the first commit whose segments are kept. Bytes are believed only after their hashes were
+//! found right.
 
 use std::collections::BTreeMap;
 
@@ -53,6 +54,8 @@ pub struct TrailPass {
     /// Commits that the table holds now and did not before.
     pub commits: u64,
     pub accounting: Accounting,
+    /// The segments of commits up to this one were given up before the table held them, so it will never have their rows.
+    pub given_up_through: Option<u64>,
     pub error: Option<DeriveError>,
 }
 
@@ -64,7 +67,13 @@ pub async fn derive(
 ) -> Result<Vec<TrailPass>, ArchiveError> {
     let mut passes = Vec::new();
     for trail in archive.trails().await? {
-        let mut pass = TrailPass { trail, commits: 0, accounting: Accounting::default(), error: None };
+        let mut pass = TrailPass {
+            trail,
+            commits: 0,
+            accounting: Accounting::default(),
+            given_up_through: None,
+            error: None,
+        };
         pass.error = derive_trail(archive, table, &mut pass, progress).await.err();
         passes.push(pass);
     }
@@ -79,15 +88,19 @@ async fn derive_trail(
 ) -> Result<(), DeriveError> {
     let trail = pass.trail.clone();
     let mut after = table.derived_through(&trail).await?;
-    let mut cursors = match after {
-        None => BTreeMap::new(),
-        Some(commit) => match trail::read(archive, &trail, commit).await? {
+    let begin = begin_after(archive, &trail, after).await;
+    if begin > after.unwrap_or(0) {
+        pass.given_up_through = Some(begin);
+    }
+    let mut cursors = match begin {
+        0 => BTreeMap::new(),
+        commit => match trail::read(archive, &trail, commit).await? {
             Some(head) => head.body.cursors,
             None => return Err(DeriveError::Ahead { trail, commit }),
         },
     };
     let mut batch: Option<Batch> = None;
-    let mut number = after.unwrap_or(0) + 1;
+    let mut number = begin + 1;
     while let Some(head) = trail::read(archive, &trail, number).await? {
         let batch_now = batch.get_or_insert_with(Batch::default);
         batch_now.add(archive, &head.body, &cursors).await?;
@@ -101,6 +114,18 @@ async fn derive_trail(
     write(table, pass, batch, &mut after, number - 1).await?;
     progress(pass);
     Ok(())
+}
+
+/// The commit after which to go on: what the table holds, or beyond it what was given up.
+///
+/// Records that began there and go on later are whole all the same: what holds their beginning was kept.
+async fn begin_after(archive: &Archive, trail: &str, held: Option<u64>) -> u64 {
+    let given_up = match trail::head(archive, trail).await {
+        Ok(Some(head)) => head.body.standing().expired_through,
+        // A last commit that cannot be believed does not keep the ones before it from being derived; its turn comes.
+        Ok(None) | Err(_) => 0,
+    };
+    held.unwrap_or(0).max(given_up)
 }
 
 async fn write(
@@ -121,7 +146,7 @@ async fn write(
     }
     table.append(Derived { trail: pass.trail.clone(), after: *after, through, events, problems }).await?;
     // A crash from here on loses nothing: the table says itself that it holds these commits.
-    pass.commits += through - after.unwrap_or(0);
+    pass.commits += through - (*after).max(pass.given_up_through).unwrap_or(0);
     pass.accounting.add(&accounting);
     *after = Some(through);
     Ok(())

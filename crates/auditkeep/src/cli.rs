@@ -1,13 +1,20 @@
 //! The command line: what may be typed, and which command answers it. One file a command.
 
+mod choice;
 mod collect;
 mod demo;
 mod derive;
 mod events;
+mod expire;
 mod export;
+mod hold;
 mod import;
 mod init;
+mod journal;
+mod key;
 mod query;
+mod retain;
+mod review;
 mod seal;
 mod status;
 mod verify;
@@ -17,14 +24,16 @@ use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
 use auditkeep_archive::signer::Signer;
+use auditkeep_archive::trail::Stamp;
 use auditkeep_core::integrity::key::VerifyingKey;
 use auditkeep_events::{DeltaTables, QueryEngine};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config};
 use crate::failure::{Exit, Failure};
-use crate::keys::{self, KeyPlace};
+use crate::keys::KeyPlace;
 use crate::place::Place;
+use crate::public_keys;
 
 /// Name and version of this program, as commits state it.
 pub const WRITER: &str = concat!("auditkeep ", env!("CARGO_PKG_VERSION"));
@@ -83,6 +92,20 @@ enum Command {
     Seal(seal::SealArguments),
     /// Check that everything in the archive is there and unaltered
     Verify(verify::VerifyArguments),
+    /// Sign off a review of the evidence
+    Review(review::ReviewArguments),
+    /// Show what the archive's journal and trails have on record
+    Journal(journal::JournalArguments),
+    /// Say how long the segments of a trail are kept
+    Retain(retain::RetainArguments),
+    /// Place or release a hold, while which nothing is given up
+    #[command(subcommand)]
+    Hold(hold::HoldCommand),
+    /// Show what is too old, and with --delete give it up
+    Expire(expire::ExpireArguments),
+    /// Show, rotate and retire signing keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Take things out of the archive
     #[command(subcommand)]
     Export(export::ExportCommand),
@@ -104,6 +127,12 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Events(arguments) => events::run(&Context::new(global)?, &arguments).await,
         Command::Seal(arguments) => seal::run(&Context::new(global)?, &arguments).await,
         Command::Verify(arguments) => verify::run(&Context::new(global)?, &arguments).await,
+        Command::Review(arguments) => review::run(&Context::new(global)?, &arguments).await,
+        Command::Journal(arguments) => journal::run(&Context::new(global)?, &arguments).await,
+        Command::Retain(arguments) => retain::run(&Context::new(global)?, &arguments).await,
+        Command::Hold(command) => hold::run(&Context::new(global)?, &command).await,
+        Command::Expire(arguments) => expire::run(&Context::new(global)?, &arguments).await,
+        Command::Key(command) => key::run(&Context::new(global)?, &command).await,
         Command::Export(command) => export::run(&Context::new(global)?, &command).await,
         Command::Status => status::run(&Context::new(global)?).await,
     }
@@ -141,15 +170,15 @@ impl Context {
         Ok(Self { config, json, place, key })
     }
 
-    /// The archive, believed by the key that is at hand, and only without one by the keys that it names itself.
+    /// The archive, believed by the keys that are at hand, and only without one by the keys that it names itself.
     pub async fn archive(&self) -> Result<Archive, Failure> {
-        self.place.open(self.public_key()?.into_iter().collect()).await
+        self.place.open(self.public_keys()?).await
     }
 
-    /// The public half of the signing key, if it lies beside it.
-    pub fn public_key(&self) -> Result<Option<VerifyingKey>, Failure> {
+    /// The public keys that lie beside the signing key: its own, and those that were rotated with it. Empty if there are none.
+    pub fn public_keys(&self) -> Result<Vec<VerifyingKey>, Failure> {
         let path = self.key.public_path();
-        if path.exists() { keys::read_public_key(&path.display().to_string()).map(Some) } else { Ok(None) }
+        if path.exists() { public_keys::read(&path.display().to_string()) } else { Ok(Vec::new()) }
     }
 
     pub async fn signing_key(&self) -> Result<Box<dyn Signer>, Failure> {
@@ -163,6 +192,11 @@ impl Context {
     pub async fn queries(&self, archive: &Archive) -> Result<QueryEngine, Failure> {
         Ok(QueryEngine::open(Arc::clone(archive.store()), self.place.url().clone()).await?)
     }
+}
+
+/// What a record that is made now says of itself.
+fn stamp() -> Stamp {
+    Stamp { time: now(), writer: WRITER.to_owned() }
 }
 
 /// The clock; the only place that looks at it for what is archived.

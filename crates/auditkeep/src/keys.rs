@@ -11,6 +11,7 @@ use auditkeep_aws::kms::{KmsSigner, region_of};
 use auditkeep_core::integrity::key::VerifyingKey;
 
 use crate::failure::Failure;
+use crate::public_keys;
 
 pub use file::{random_seed, write_new};
 
@@ -93,7 +94,7 @@ impl KeyPlace {
         if !public.exists() {
             return write_new(&public, &format!("{key}\n"), 0o644);
         }
-        if &read_public_key(&public.display().to_string())? == key {
+        if public_keys::read(&public.display().to_string())?.contains(key) {
             return Ok(());
         }
         Err(Failure::new(
@@ -108,26 +109,6 @@ async fn open_kms(key: &str) -> Result<KmsSigner, Failure> {
     let region = region_of(key).map(str::to_owned);
     let sdk_config = load(&LoadOptions { region, ..LoadOptions::default() }).await?;
     Ok(KmsSigner::open(&sdk_config, key).await?)
-}
-
-/// A public key, given as its text or as the file that holds it.
-pub fn read_public_key(text_or_path: &str) -> Result<VerifyingKey, Failure> {
-    let text = match std::fs::read_to_string(text_or_path) {
-        Ok(text) => text,
-        Err(_) if text_or_path.contains('+') => text_or_path.to_owned(),
-        Err(error) => {
-            return Err(Failure::usage(
-                format!("reading the public key `{text_or_path}` failed: {error}"),
-                "give the file that `auditkeep init` wrote beside the key (`auditkeep.pub`), or its text",
-            ));
-        }
-    };
-    text.trim().parse().map_err(|error| {
-        Failure::usage(
-            format!("`{text_or_path}` holds no public key: {error}"),
-            "a public key looks like `auditkeep-1a2b3c4d+5e6f7a8b+AbCd…`",
-        )
-    })
 }
 
 #[cfg(test)]
@@ -164,7 +145,7 @@ mod tests {
         let made = place.make().await.unwrap();
         assert_eq!(place.make().await.unwrap(), made);
         assert_eq!(place.signer().await.unwrap().public(), &made);
-        assert_eq!(read_public_key(place.public_path().to_str().unwrap()).unwrap(), made);
+        assert_eq!(public_keys::read(place.public_path().to_str().unwrap()).unwrap(), [made]);
     }
 
     /// What a crash between the two files leaves.

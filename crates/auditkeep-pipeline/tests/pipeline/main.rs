@@ -15,6 +15,7 @@ use auditkeep_archive::test_support::faults;
 mod broken_sources;
 mod collectors;
 mod deriving;
+mod expiry;
 mod growth;
 mod interleaving;
 mod large;

@@ -23,7 +23,7 @@ use super::collect::{Collection, collect_account};
 use super::{Context, Global, derive, init, query, verify};
 use crate::config::{Config, RdsConfig};
 use crate::failure::{Exit, Failure};
-use crate::keys::{self, KeyPlace};
+use crate::keys::KeyPlace;
 use crate::output::{data, json};
 use crate::place::Place;
 
@@ -85,11 +85,12 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
     }
 
     say("\n2. Verify that everything is there and unaltered\n")?;
-    let key = keys::read_public_key(&context.key.public_path().display().to_string())?;
-    let roots = vec![key.clone()];
-    let verified =
-        verify::check(Arc::clone(archive.store()), &Verification { roots, ..Verification::default() })
-            .await?;
+    let roots = context.public_keys()?;
+    let verified = verify::check(
+        Arc::clone(archive.store()),
+        &Verification { roots: roots.clone(), ..Verification::default() },
+    )
+    .await?;
     if !global.json {
         verify::print(&verified, verified.holds(false))?;
     }
@@ -110,8 +111,7 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
     tamper::copy(&directory)?;
     let copy = Place::parse(&directory.tampered().display().to_string(), Path::new(""))?;
     let tampered =
-        verify::check(copy.store().await?, &Verification { roots: vec![key], ..Verification::default() })
-            .await?;
+        verify::check(copy.store().await?, &Verification { roots, ..Verification::default() }).await?;
     if global.json {
         let directory = directory.path().display().to_string();
         json(&Answer { directory, collected: &collected, verified: &verified, tampered: &tampered })?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::failure::{self, Exit, Failure};
-use crate::output::{data, json, plural, talk};
+use crate::output::{data, escape, json, plural, talk};
 use crate::progress::Bar;
 
 /// What came of a derivation, summed over all trails.
@@ -18,7 +18,17 @@ pub struct Derivation {
     pub problems: u64,
     /// Bytes that were read, all of them accounted for.
     pub bytes: u64,
+    /// What will never be derived, because it was given up before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<GivenUp>,
     pub failures: Vec<DeriveFailure>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct GivenUp {
+    pub trail: String,
+    /// Number of the last commit.
+    pub through: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -52,6 +62,12 @@ pub async fn all(context: &Context, archive: &Archive) -> Result<Derivation, Fai
     for pass in passes {
         derivation.add(pass);
     }
+    for GivenUp { trail, through } in &derivation.given_up {
+        talk(&format!(
+            "trail {}: the segments of its commits up to {through} were given up after their retention; events are derived from the later ones",
+            escape::line(trail)
+        ));
+    }
     for failure in &derivation.failures {
         failure.tell();
     }
@@ -65,6 +81,9 @@ impl Derivation {
         self.events += events;
         self.problems += problems;
         self.bytes += pass.accounting.bytes();
+        if let Some(through) = pass.given_up_through {
+            self.given_up.push(GivenUp { trail: pass.trail.clone(), through });
+        }
         if let Some(error) = pass.error {
             let (error, hint) = (failure::with_causes(&error), failure::hint(&error));
             self.failures.push(DeriveFailure { trail: pass.trail, error, hint });

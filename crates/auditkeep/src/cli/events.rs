@@ -165,6 +165,11 @@ fn shorten(text: &str) -> String {
 
 /// A time as people write it, in microseconds since 1970.
 fn time(text: &str, argument: &str) -> Result<i64, Failure> {
+    instant(text, argument).map(Timestamp::as_microsecond)
+}
+
+/// A time as people write it.
+pub(super) fn instant(text: &str, argument: &str) -> Result<Timestamp, Failure> {
     let utc = |time: civil::DateTime| time.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
     let ago = |age: Span| now().to_zoned(TimeZone::UTC).checked_sub(age).ok().map(|zoned| zoned.timestamp());
     let instant = text
@@ -173,7 +178,7 @@ fn time(text: &str, argument: &str) -> Result<i64, Failure> {
         .or_else(|| text.parse::<civil::DateTime>().ok().and_then(utc))
         .or_else(|| text.parse::<civil::Date>().ok().and_then(|date| utc(date.at(0, 0, 0, 0))))
         .or_else(|| text.parse::<Span>().ok().and_then(ago));
-    instant.map(Timestamp::as_microsecond).ok_or_else(|| {
+    instant.ok_or_else(|| {
         Failure::usage(
             format!("`{argument} {text}` is no time"),
             "write 2026-03-01, 2026-03-01T12:30, 2026-03-01T12:30:00+01:00, or an age such as 90m, 24h, 7d",

@@ -15,7 +15,7 @@ use crate::failure::{self, Exit, Failure};
 use crate::output::table::Rows;
 use crate::output::{bytes, count, data, json, plural, talk};
 use crate::progress::Bar;
-use crate::{keys, witnesses};
+use crate::{public_keys, witnesses};
 
 #[derive(Debug, Args)]
 #[command(
@@ -115,13 +115,12 @@ fn trusted_keys(
     arguments: &VerifyArguments,
 ) -> Result<(Vec<VerifyingKey>, KeysFrom), Failure> {
     if !arguments.public_keys.is_empty() {
-        let keys = arguments.public_keys.iter().map(|key| keys::read_public_key(key));
-        return Ok((keys.collect::<Result<_, _>>()?, KeysFrom::CommandLine));
+        let keys = arguments.public_keys.iter().map(|key| public_keys::read(key));
+        return Ok((keys.collect::<Result<Vec<_>, _>>()?.concat(), KeysFrom::CommandLine));
     }
-    Ok(match context.public_key()? {
-        Some(key) => (vec![key], KeysFrom::KeyFile),
-        None => (Vec::new(), KeysFrom::Archive),
-    })
+    let keys = context.public_keys()?;
+    let from = if keys.is_empty() { KeysFrom::Archive } else { KeysFrom::KeyFile };
+    Ok((keys, from))
 }
 
 fn read_checkpoint(path: &Path) -> Result<Checkpoint, Failure> {

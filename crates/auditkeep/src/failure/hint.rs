@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use auditkeep_archive::archive::ArchiveError;
+use auditkeep_archive::rotation::RotationError;
 use auditkeep_archive::trail::TrailError;
 use auditkeep_archive::verify::VerifyError;
 use auditkeep_aws::config::ConfigError;
@@ -46,6 +47,9 @@ fn own_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if let Some(error) = error.downcast_ref() {
         return of_trail(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_rotation(error);
     }
     if let Some(error) = error.downcast_ref::<SourceError>() {
         return Some(of_source(error.kind));
@@ -98,6 +102,9 @@ fn of_archive(error: &ArchiveError) -> Option<&'static str> {
         ArchiveError::ForeignKey { .. } => {
             Some("use the key that the archive was made with: `--key`, or `key` in the configuration")
         }
+        ArchiveError::RetiredKey { .. } => Some(
+            "sign with a key that is in force: `--key FILE`, or `key` in the configuration; `auditkeep key show` lists them",
+        ),
         ArchiveError::Newer { .. } => Some(NEWER),
         ArchiveError::Journal(error) => of_trail(error),
         ArchiveError::Store { .. } => Some(
@@ -119,6 +126,22 @@ fn of_trail(error: &TrailError) -> Option<&'static str> {
         TrailError::Distrusted { .. } | TrailError::CheckpointMismatch { .. } | TrailError::Hole { .. } => {
             Some(LOOK)
         }
+    }
+}
+
+fn of_rotation(error: &RotationError) -> Option<&'static str> {
+    match error {
+        RotationError::Trail(error) => of_trail(error),
+        RotationError::Unknown { .. } => Some("`auditkeep key show` lists the keys"),
+        RotationError::Retired { .. } => {
+            Some("a retired key does not come back; make another one with `--new-key`")
+        }
+        RotationError::Last { .. } => Some("put another key in force first: `auditkeep key rotate`"),
+        RotationError::Itself { .. } => Some("sign with another key that is in force: `--key FILE`"),
+        RotationError::NoSeal { .. } => Some("seal the archive first: `auditkeep seal`"),
+        RotationError::InUse { .. } => Some(
+            "stop whatever still signs with that key, let it sign with one that stays, then run the same command again",
+        ),
     }
 }
 

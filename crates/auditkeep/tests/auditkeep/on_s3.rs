@@ -47,6 +47,35 @@ async fn archive_verify_query_and_export_on_s3() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_old_is_given_up_on_s3() {
+    let bucket = Bucket::new().await;
+    bucket.run(&["init", "--archive", ARCHIVE]).succeeds();
+    bucket.home.write("server_audit.log", SERVER_AUDIT);
+    bucket.run(&["import", "server_audit.log", "--engine", "mariadb", "--instance", "shop"]).succeeds();
+    let retain = [
+        "retain",
+        "--instance",
+        "shop",
+        "--until",
+        "2020-01-01",
+        "--shorten",
+        "--by",
+        "me",
+        "--reason",
+        "test",
+    ];
+    bucket.run(&retain).succeeds();
+    let delete = ["expire", "--delete", "--by", "me", "--json"];
+    let done = &bucket.run(&delete).succeeds().json()["done"];
+    assert_eq!((&done["commit"], &done["deleted"]), (&3.into(), &1.into()));
+    assert_eq!(bucket.run(&delete).succeeds().json()["done"]["finished"], 0);
+    let verified = bucket.run(&["verify", "--json", "--strict"]).succeeds().json();
+    assert_eq!((&verified["segments"], &verified["findings"][0]["verdict"]), (&0.into(), &"EXPIRED".into()));
+    let raw = ["export", "raw", "--instance", "shop", "--log", "server_audit.log"];
+    bucket.run(&raw).fails(1, "were given up after their retention");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_bucket_is_said() {
     let bucket = Bucket::new().await;
     bucket.run(&["init", "--archive", "s3://no-such-bucket/x"]).fails(1, "s3://no-such-bucket/x");

@@ -1,25 +1,30 @@
 //! `auditkeep export raw`: the original bytes of a log file.
 //!
-//! Each segment's hashes are checked before its bytes are passed on, so what comes out is what was collected, or an error.
+//! Each segment's hashes are checked before its bytes are passed on, so what comes out is what was collected, or an error. Before
+//! the first byte comes out, the trail has a record of who took it.
+
+mod log;
 
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
-use auditkeep_archive::archive::Archive;
-use auditkeep_archive::commit::Cursor;
+use auditkeep_archive::archive::{Archive, ArchiveError};
+use auditkeep_archive::control::Event;
 use auditkeep_archive::leaf::Leaf;
-use auditkeep_archive::{segment, trail};
+use auditkeep_archive::segment;
+use auditkeep_archive::trail::{self, TrailError};
 use clap::Args;
-use serde::Serialize;
 
-use crate::cli::Context;
+use self::log::{ArchivedLog, Piece, choose, list, logs_of};
+use crate::cli::{Context, stamp};
 use crate::failure::{Exit, Failure};
-use crate::output::table::Rows;
-use crate::output::{bytes, json, write_out};
+use crate::output::{talk, write_out};
+
+const READ_ONLY: &str = "reading original bytes is recorded in the archive, which takes the signing key and the right to write; whoever has neither reads with `--unrecorded`";
 
 #[derive(Debug, Args)]
-#[command(after_help = "Without --log, the logs of the instance are listed.")]
+#[command(after_help = "Without --log, the logs of the instance are listed, and nothing is recorded.")]
 pub struct RawArguments {
     /// Name or resource id of the instance
     #[arg(long)]
@@ -30,25 +35,18 @@ pub struct RawArguments {
     /// Which of several files that had this name; see the list
     #[arg(long)]
     generation: Option<String>,
+    /// Begin at this byte of the log
+    #[arg(long, value_name = "OFFSET", default_value_t = 0)]
+    from: u64,
     /// Write to a new file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-/// A log file in the archive.
-#[derive(Clone, Debug, Serialize)]
-struct ArchivedLog {
-    instance: String,
-    trail: String,
-    log: String,
-    generation: String,
-    format: String,
-    bytes: u64,
-    day: String,
-    #[serde(skip)]
-    cursor_key: String,
-    #[serde(skip)]
-    last_commit: u64,
+    /// Who reads, for the record [default: the user of the operating system]
+    #[arg(long, value_name = "WHO")]
+    by: Option<String>,
+    /// Do not record that it was read
+    #[arg(long, conflicts_with = "by")]
+    unrecorded: bool,
 }
 
 pub async fn run(context: &Context, arguments: &RawArguments) -> Result<Exit, Failure> {
@@ -65,8 +63,12 @@ pub async fn run(context: &Context, arguments: &RawArguments) -> Result<Exit, Fa
         return Ok(Exit::Fine);
     };
     let log = choose(logs, name, arguments.generation.as_deref())?;
+    let pieces = log.pieces(&archive, arguments.from).await?;
     match &arguments.output {
-        None => write(&archive, &log, write_out).await?,
+        None => {
+            record(context, &archive, &log, arguments).await?;
+            write(&archive, &pieces, arguments.from, write_out).await?;
+        }
         Some(path) => {
             let mut file = File::create_new(path).map_err(|error| {
                 Failure::new(
@@ -74,91 +76,61 @@ pub async fn run(context: &Context, arguments: &RawArguments) -> Result<Exit, Fa
                     "name a new file in a directory where you may write",
                 )
             })?;
-            write(&archive, &log, |bytes| Ok(file.write_all(bytes)?)).await?;
+            record(context, &archive, &log, arguments)
+                .await
+                // The file is this command's own, and empty; without it the same command can be given again.
+                .inspect_err(|_| drop(std::fs::remove_file(path)))?;
+            write(&archive, &pieces, arguments.from, |bytes| Ok(file.write_all(bytes)?)).await?;
             file.sync_all()?;
         }
     }
     Ok(Exit::Fine)
 }
 
-async fn logs_of(archive: &Archive, instance: &str) -> Result<Vec<ArchivedLog>, Failure> {
-    let mut logs = Vec::new();
-    for id in archive.trails().await? {
-        let Some(head) = trail::head(archive, &id).await? else { continue };
-        let source = &head.body.source;
-        if source.instance != instance && source.resource_id != instance {
-            continue;
+/// Says in the log's trail who is given what.
+async fn record(
+    context: &Context,
+    archive: &Archive,
+    log: &ArchivedLog,
+    arguments: &RawArguments,
+) -> Result<(), Failure> {
+    if arguments.unrecorded {
+        talk("this read is not recorded in the archive");
+        return Ok(());
+    }
+    let key = context.signing_key().await.map_err(|failure| failure.with_hint(READ_ONLY))?;
+    let who = match &arguments.by {
+        Some(who) => who.clone(),
+        None => whoami::username().map_err(|error| {
+            Failure::new(format!("who is reading cannot be told: {error}"), "say it with `--by`")
+        })?,
+    };
+    let (from, to) = (arguments.from, log.bytes);
+    let what = format!("{}#{} {from}-{to}", log.log, log.generation);
+    let stamp = stamp();
+    let read = Event::RawRead.at(stamp.time).with("who", who).with("what", what).with("bytes", to - from);
+    let recorded =
+        trail::record(archive, &*key, &log.trail, &stamp, &|_| vec![Leaf::Control(read.clone())]).await;
+    match recorded {
+        // A crash here leaves a record of bytes that nobody got.
+        Ok(_) => Ok(()),
+        Err(error @ TrailError::Archive(ArchiveError::Store { .. })) => {
+            Err(Failure::from(error).with_hint(READ_ONLY))
         }
-        logs.extend(head.body.cursors.values().map(|cursor: &Cursor| ArchivedLog {
-            instance: source.instance.clone(),
-            trail: id.clone(),
-            log: cursor.log.clone(),
-            generation: cursor.generation.clone(),
-            format: cursor.format.clone(),
-            bytes: cursor.offset,
-            day: cursor.day.clone(),
-            cursor_key: cursor.key(),
-            last_commit: head.body.number,
-        }));
-    }
-    logs.sort_by(|a, b| (&a.log, &a.day, &a.generation).cmp(&(&b.log, &b.day, &b.generation)));
-    Ok(logs)
-}
-
-fn list(context: &Context, logs: Vec<ArchivedLog>) -> Result<(), Failure> {
-    if context.json {
-        return logs.iter().try_for_each(json);
-    }
-    let mut table = Rows::new(&["LOG", "FIRST RECORD", "GENERATION", "FORMAT", "BYTES"]);
-    table.align_right(4);
-    for log in logs {
-        table.add([log.log, log.day.replace('/', "-"), log.generation, log.format, bytes(log.bytes)]);
-    }
-    table.print()
-}
-
-fn choose(logs: Vec<ArchivedLog>, name: &str, generation: Option<&str>) -> Result<ArchivedLog, Failure> {
-    let instance = logs.first().map(|log| log.instance.clone()).unwrap_or_default();
-    let mut matching: Vec<ArchivedLog> = logs
-        .into_iter()
-        .filter(|log| log.log == name && generation.is_none_or(|generation| log.generation == generation))
-        .collect();
-    match (matching.pop(), matching.len()) {
-        (Some(log), 0) => Ok(log),
-        (Some(_), others) => Err(Failure::usage(
-            format!("{} files of `{instance}` were called `{name}`", others + 1),
-            "choose one with `--generation`; `auditkeep export raw --instance … ` lists them",
-        )),
-        (None, _) => Err(Failure::new(
-            format!("no log `{name}` of `{instance}` is archived"),
-            format!("`auditkeep export raw --instance {instance}` lists its logs"),
-        )),
+        Err(error) => Err(error.into()),
     }
 }
 
 async fn write(
     archive: &Archive,
-    log: &ArchivedLog,
+    pieces: &[Piece],
+    from: u64,
     mut sink: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut end = 0;
-    for number in 1..=log.last_commit {
-        let Some(head) = trail::read(archive, &log.trail, number).await? else { break };
-        for leaf in &head.body.leaves {
-            // A file that was forgotten and seen again begins anew; the bytes are the same.
-            let Leaf::Segment(leaf) = leaf else { continue };
-            if leaf.cursor_key() == log.cursor_key && leaf.from == end {
-                sink(&segment::read(archive, leaf).await?)?;
-                end = leaf.to;
-            }
-        }
+    for Piece { leaf, .. } in pieces {
+        let raw = segment::read(archive, leaf).await?;
+        let skip = usize::try_from(from.saturating_sub(leaf.from)).unwrap_or(usize::MAX);
+        sink(raw.get(skip..).unwrap_or_default())?;
     }
-    if end == log.bytes {
-        Ok(())
-    } else {
-        Err(Failure::new(
-            format!("of {} bytes of `{}` only {end} were found", log.bytes, log.log),
-            "run `auditkeep verify` to see what is missing",
-        ))
-    }
+    Ok(())
 }
