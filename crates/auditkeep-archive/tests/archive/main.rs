@@ -4,6 +4,8 @@
 
 use auditkeep_archive::test_support::{building, faults};
 
+mod fault_table;
+mod sealing;
 mod signers;
 mod stores;
 mod trail;

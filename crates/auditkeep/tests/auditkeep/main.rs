@@ -10,4 +10,5 @@ mod end_to_end;
 mod on_kms;
 mod on_s3;
 mod regions;
+mod sealing;
 mod surfaces;
