@@ -1,4 +1,4 @@
-//! A store whose writes go wrong on command: they fail, or they are done and the answer is lost.
+//! A store whose writes go wrong on command: they fail, or they are done and the answer is lost, or the process dies.
 //!
 //! Reading, listing and deleting are those of the store behind it.
 
@@ -13,7 +13,7 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Notify};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -21,6 +21,14 @@ pub enum Fault {
     Failed,
     /// The write is done, and its answer lost.
     FailedButDone,
+    /// The process dies before the write: whoever writes never hears of it again. See [`FaultyStore::outlive`].
+    KilledBefore,
+    /// The process dies after the write.
+    KilledAfter,
+}
+
+impl Fault {
+    pub const ALL: [Self; 4] = [Self::Failed, Self::FailedButDone, Self::KilledBefore, Self::KilledAfter];
 }
 
 /// Which writes go wrong.
@@ -39,12 +47,20 @@ pub struct FaultyStore {
     wrong: Wrong,
     writes: AtomicU64,
     meeting: Option<(String, Arc<Barrier>)>,
+    killed: Notify,
 }
 
 impl FaultyStore {
     /// `at` counts from 1; 0 never fails.
     pub fn new(inner: Arc<dyn ObjectStore>, fault: Fault, at: u64) -> Self {
-        Self { inner, fault, wrong: Wrong::At(at), writes: AtomicU64::new(0), meeting: None }
+        Self {
+            inner,
+            fault,
+            wrong: Wrong::At(at),
+            writes: AtomicU64::new(0),
+            meeting: None,
+            killed: Notify::new(),
+        }
     }
 
     /// Every write below a path goes wrong.
@@ -55,6 +71,15 @@ impl FaultyStore {
     /// Nothing goes wrong, and writes of objects with this file name wait for each other.
     pub fn meeting(inner: Arc<dyn ObjectStore>, file_name: &str, barrier: Arc<Barrier>) -> Self {
         Self { meeting: Some((file_name.to_owned(), barrier)), ..Self::new(inner, Fault::Failed, 0) }
+    }
+
+    /// What came of some work, none if it was killed on the way: nothing of it happens any more then.
+    pub async fn outlive<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.killed.notified() => None,
+        }
     }
 
     /// Writes that were tried so far.
@@ -92,8 +117,12 @@ impl ObjectStore for FaultyStore {
         if !self.goes_wrong(location) {
             return self.inner.put_opts(location, payload, options).await;
         }
-        if self.fault == Fault::FailedButDone {
+        if matches!(self.fault, Fault::FailedButDone | Fault::KilledAfter) {
             self.inner.put_opts(location, payload, options).await?;
+        }
+        if matches!(self.fault, Fault::KilledBefore | Fault::KilledAfter) {
+            self.killed.notify_one();
+            std::future::pending::<()>().await;
         }
         Err(broken())
     }

@@ -77,14 +77,14 @@ impl Check<'_> {
 
     /// Whether it is this archive's, and signed by a key that counts; says so if not, once.
     fn is_authentic(&mut self, checkpoint: &Checkpoint) -> bool {
-        let verdict = if checkpoint.archive != self.archive.manifest().id {
-            (Verdict::Forked, format!("it is a checkpoint of the archive {}", checkpoint.archive))
-        } else {
+        let verdict = if checkpoint.archive == self.archive.manifest().id {
             match self.keys.open(&checkpoint.note, JOURNAL, checkpoint.number) {
                 Ok(_) => return true,
                 Err(error @ NoteError::UnknownKey { .. }) => (Verdict::KeyUnknown, error.to_string()),
                 Err(error) => (Verdict::Modified, error.to_string()),
             }
+        } else {
+            (Verdict::Forked, format!("it is a checkpoint of the archive {}", checkpoint.archive))
         };
         let is_told =
             |finding: &super::Finding| finding.object == checkpoint.name && finding.verdict == verdict.0;

@@ -93,12 +93,11 @@ impl Pins {
             if starts.get(&pin.trail).is_some_and(|start| pin.number < *start) {
                 return;
             }
-            match stored.get(&key) {
-                Some(stored) => unkept.compare(pin, stored),
-                None => {
-                    let highest = unkept.absent.entry(pin.trail).or_insert(pin.number);
-                    *highest = pin.number.max(*highest);
-                }
+            if let Some(stored) = stored.get(&key) {
+                unkept.compare(pin, stored);
+            } else {
+                let highest = unkept.absent.entry(pin.trail).or_insert(pin.number);
+                *highest = pin.number.max(*highest);
             }
         })
     }

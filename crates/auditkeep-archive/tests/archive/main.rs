@@ -6,8 +6,10 @@ use auditkeep_archive::test_support::{building, faults};
 
 mod crashes;
 mod expire;
+mod fault_table;
 mod history;
 mod rotation;
+mod sealing;
 mod signers;
 mod statements;
 mod stores;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
+use auditkeep_archive::journal;
 use auditkeep_core::integrity::key::VerifyingKey;
 use clap::Args;
 use serde::Serialize;
 
-use super::{DEFAULT_ARCHIVE, DEFAULT_KEY, Global, now};
+use super::{DEFAULT_ARCHIVE, DEFAULT_KEY, Global, WRITER, now};
 use crate::config::FILE_NAME;
 use crate::failure::{Exit, Failure};
 use crate::keys::{self, KeyPlace};
@@ -66,6 +67,8 @@ pub async fn make(config: &Path, key: &KeyPlace, archive_url: &str) -> Result<Ma
     }
     let public = key.make().await?;
     let archive = make_archive(&place, &public).await?;
+    // From here on the journal says which archive.json is the right one.
+    journal::begin(&archive, &*key.signer().await?, now(), WRITER).await?;
     keys::write_new(config, &config_text(config, archive_url, key)?, 0o644)?;
     Ok(Made {
         config: config.display().to_string(),

@@ -13,4 +13,5 @@ mod on_kms;
 mod on_record;
 mod on_s3;
 mod regions;
+mod sealing;
 mod surfaces;
