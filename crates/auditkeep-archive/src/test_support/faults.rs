@@ -1,17 +1,18 @@
-//! A store whose writes go wrong on command: they fail, or they are done and the answer is lost, or the process dies.
+//! A store whose writes and deletions go wrong on command: they fail, or they are done and the answer is lost, or the process dies.
 //!
-//! Reading, listing and deleting are those of the store behind it.
+//! Reading and listing are those of the store behind it.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    ObjectStoreExt, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 use tokio::sync::{Barrier, Notify};
 
@@ -43,29 +44,33 @@ enum Wrong {
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
+    plan: Arc<Plan>,
+    meeting: Option<(String, Arc<Barrier>)>,
+}
+
+/// What goes wrong, and how far it has come.
+#[derive(Debug)]
+struct Plan {
     fault: Fault,
     wrong: Wrong,
     writes: AtomicU64,
-    meeting: Option<(String, Arc<Barrier>)>,
     killed: Notify,
 }
 
 impl FaultyStore {
     /// `at` counts from 1; 0 never fails.
     pub fn new(inner: Arc<dyn ObjectStore>, fault: Fault, at: u64) -> Self {
-        Self {
-            inner,
-            fault,
-            wrong: Wrong::At(at),
-            writes: AtomicU64::new(0),
-            meeting: None,
-            killed: Notify::new(),
-        }
+        Self::planned(inner, fault, Wrong::At(at))
+    }
+
+    fn planned(inner: Arc<dyn ObjectStore>, fault: Fault, wrong: Wrong) -> Self {
+        let plan = Plan { fault, wrong, writes: AtomicU64::new(0), killed: Notify::new() };
+        Self { inner, plan: Arc::new(plan), meeting: None }
     }
 
     /// Every write below a path goes wrong.
     pub fn below(inner: Arc<dyn ObjectStore>, fault: Fault, path: Path) -> Self {
-        Self { wrong: Wrong::Below(path), ..Self::new(inner, fault, 0) }
+        Self::planned(inner, fault, Wrong::Below(path))
     }
 
     /// Nothing goes wrong, and writes of objects with this file name wait for each other.
@@ -78,21 +83,37 @@ impl FaultyStore {
         tokio::select! {
             biased;
             done = work => Some(done),
-            () = self.killed.notified() => None,
+            () = self.plan.killed.notified() => None,
         }
     }
 
-    /// Writes that were tried so far.
+    /// Writes and deletions that were tried so far.
     pub fn writes(&self) -> u64 {
-        self.writes.load(Ordering::SeqCst)
+        self.plan.writes.load(Ordering::SeqCst)
     }
+}
 
+impl Plan {
     fn goes_wrong(&self, location: &Path) -> bool {
         let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
         match &self.wrong {
             Wrong::At(at) => write == *at,
             Wrong::Below(path) => location.prefix_matches(path),
         }
+    }
+
+    async fn change<T>(&self, location: &Path, change: impl Future<Output = Result<T>>) -> Result<T> {
+        if !self.goes_wrong(location) {
+            return change.await;
+        }
+        if matches!(self.fault, Fault::FailedButDone | Fault::KilledAfter) {
+            change.await?;
+        }
+        if matches!(self.fault, Fault::KilledBefore | Fault::KilledAfter) {
+            self.killed.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Err(broken())
     }
 }
 
@@ -114,17 +135,7 @@ impl ObjectStore for FaultyStore {
         {
             barrier.wait().await;
         }
-        if !self.goes_wrong(location) {
-            return self.inner.put_opts(location, payload, options).await;
-        }
-        if matches!(self.fault, Fault::FailedButDone | Fault::KilledAfter) {
-            self.inner.put_opts(location, payload, options).await?;
-        }
-        if matches!(self.fault, Fault::KilledBefore | Fault::KilledAfter) {
-            self.killed.notify_one();
-            std::future::pending::<()>().await;
-        }
-        Err(broken())
+        self.plan.change(location, self.inner.put_opts(location, payload, options)).await
     }
 
     async fn put_multipart_opts(
@@ -132,7 +143,7 @@ impl ObjectStore for FaultyStore {
         location: &Path,
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        if self.goes_wrong(location) {
+        if self.plan.goes_wrong(location) {
             return Err(broken());
         }
         self.inner.put_multipart_opts(location, options).await
@@ -143,7 +154,17 @@ impl ObjectStore for FaultyStore {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
+        let (inner, plan) = (Arc::clone(&self.inner), Arc::clone(&self.plan));
+        locations
+            .then(move |location| {
+                let (inner, plan) = (Arc::clone(&inner), Arc::clone(&plan));
+                async move {
+                    let location = location?;
+                    plan.change(&location, inner.delete(&location)).await?;
+                    Ok(location)
+                }
+            })
+            .boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

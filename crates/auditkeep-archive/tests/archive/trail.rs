@@ -6,12 +6,10 @@ use auditkeep_archive::archive::{Archive, ArchiveError};
 use auditkeep_archive::layout;
 use auditkeep_archive::trail::{self, Append, TrailError};
 use auditkeep_archive::verify::verify;
-use jiff::Timestamp;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::building::{TRAIL, addition, append, archive, key, with_commits};
-use crate::faults::{Fault, FaultyStore};
 
 async fn assert_whole(archive: &Archive, commits: u64) {
     let report = verify(archive, &[key(1).public().clone()], &|_| {}).await.unwrap();
