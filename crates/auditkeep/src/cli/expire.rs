@@ -180,7 +180,9 @@ impl Answer {
             None => "nothing else".to_owned(),
             Some(Why::ForEver) => "kept for ever: no retention is set".to_owned(),
             Some(Why::Held { holds }) => format!("held by {}", holds.join(", ")),
-            Some(Why::Until { commit, time }) => format!("commit {commit} is kept until {time}"),
+            Some(Why::Until { commit, time }) => {
+                format!("commit {commit} is kept until {}", time.strftime("%Y-%m-%d %H:%M"))
+            }
         }
     }
 }
@@ -225,6 +227,6 @@ fn print(answers: &[Answer], deletes: bool) -> Result<(), Failure> {
         return data(&format!("deleted {}", plural(deleted, "segment")));
     }
     let segments = answers.iter().map(|answer| answer.segments).sum();
-    let next = if segments == 0 { "" } else { "; `auditkeep expire --delete --by WHO` gives them up" };
+    let next = if segments == 0 { "" } else { "; `auditkeep expire --delete --by WHO` gives it up" };
     data(&format!("{} can go{next}", plural(segments, "segment")))
 }
