@@ -119,13 +119,13 @@ async fn derive_trail(
 /// The commit after which to go on: what the table holds, or beyond it what was given up.
 ///
 /// Records that began there and go on later are whole all the same: what holds their beginning was kept.
-async fn begin_after(archive: &Archive, trail: &str, held: Option<u64>) -> u64 {
+async fn begin_after(archive: &Archive, trail: &str, derived: Option<u64>) -> u64 {
     let given_up = match trail::head(archive, trail).await {
         Ok(Some(head)) => head.body.standing().expired_through,
         // A last commit that cannot be believed does not keep the ones before it from being derived; its turn comes.
         Ok(None) | Err(_) => 0,
     };
-    held.unwrap_or(0).max(given_up)
+    derived.unwrap_or(0).max(given_up)
 }
 
 async fn write(

@@ -39,7 +39,9 @@ pub fn read(text_or_path: &str) -> Result<Vec<VerifyingKey>, Failure> {
 /// The file is written under a hidden name, synced, and takes the place of the old one in one step; then the directory is synced. A
 /// crash before leaves the old one, and a hidden file that nothing uses.
 pub fn replace(path: &Path, keys: &[VerifyingKey]) -> Result<(), Failure> {
-    let text: String = keys.iter().map(|key| format!("{key}\n")).collect();
+    let mut lines: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    lines.push(String::new());
+    let text = lines.join("\n");
     if std::fs::read_to_string(path).is_ok_and(|there| there == text) {
         return Ok(());
     }

@@ -103,9 +103,9 @@ pub async fn run(context: &Context, arguments: &ExpireArguments) -> Result<Exit,
         }
     }
     if context.json {
-        answers.iter().try_for_each(json)?
+        answers.iter().try_for_each(json)?;
     } else {
-        print(&answers, arguments.delete)?
+        print(&answers, arguments.delete)?;
     }
     Ok(exit)
 }
@@ -223,8 +223,8 @@ fn print(answers: &[Answer], deletes: bool) -> Result<(), Failure> {
     }
     if deletes {
         let done = || answers.iter().filter_map(|answer| answer.done.as_ref());
-        let deleted = done().map(|done| done.deleted + done.finished).sum();
-        return data(&format!("deleted {}", plural(deleted, "segment")));
+        let segments = done().map(|done| done.deleted + done.finished).sum();
+        return data(&format!("deleted {}", plural(segments, "segment")));
     }
     let segments = answers.iter().map(|answer| answer.segments).sum();
     let next = if segments == 0 { "" } else { "; `auditkeep expire --delete --by WHO` gives it up" };

@@ -101,9 +101,9 @@ async fn show(context: &Context) -> Result<Exit, Failure> {
     let roots = context.public_keys()?.iter().map(ToString::to_string).collect();
     let shown = Shown { keys, roots };
     if context.json {
-        json(&shown)?
+        json(&shown)?;
     } else {
-        shown.print()?
+        shown.print()?;
     }
     Ok(Exit::Fine)
 }
@@ -134,20 +134,19 @@ async fn retire(context: &Context, arguments: &RetireArguments) -> Result<Exit, 
     let key = context.signing_key().await?;
     let stamp = stamp();
     // What can be refused is refused before there is a seal for it.
-    let rotated = match rotation::may_retire(&archive, &*key, &arguments.signer)? {
-        Some(by) => Rotated::Before(by),
-        None => {
-            let sealed = seal(&archive, &*key, &stamp).await?;
-            if let Some(lost) = sealed.lost.first() {
-                return Err(Failure::new(
-                    format!("trail `{}` is not what was sealed before: {}", lost.trail, lost.detail),
-                    "run `auditkeep verify`, and keep the archive as it is for an investigation",
-                ));
-            }
-            // A crash here leaves a seal more.
-            let why = Reason { who: &arguments.by, reason: &arguments.reason };
-            rotation::retire(&archive, &*key, &stamp, (&arguments.signer, sealed.number), why).await?
+    let rotated = if let Some(by) = rotation::may_retire(&archive, &*key, &arguments.signer)? {
+        Rotated::Before(by)
+    } else {
+        let sealed = seal(&archive, &*key, &stamp).await?;
+        if let Some(lost) = sealed.lost.first() {
+            return Err(Failure::new(
+                format!("trail `{}` is not what was sealed before: {}", lost.trail, lost.detail),
+                "run `auditkeep verify`, and keep the archive as it is for an investigation",
+            ));
         }
+        // A crash here leaves a seal more.
+        let why = Reason { who: &arguments.by, reason: &arguments.reason };
+        rotation::retire(&archive, &*key, &stamp, (&arguments.signer, sealed.number), why).await?
     };
     let (commit, before) = match rotated {
         Rotated::Recorded(commit) => (commit, false),

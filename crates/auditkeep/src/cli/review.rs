@@ -83,9 +83,9 @@ pub async fn run(context: &Context, arguments: &ReviewArguments) -> Result<Exit,
         before: recorded.before,
     };
     if context.json {
-        json(&answer)?
+        json(&answer)?;
     } else {
-        answer.print()?
+        answer.print()?;
     }
     Ok(Exit::Fine)
 }

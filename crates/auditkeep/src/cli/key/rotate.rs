@@ -81,9 +81,9 @@ pub async fn run(context: &Context, arguments: &RotateArguments) -> Result<Exit,
         signed_by: present.public().signer(),
     };
     if context.json {
-        json(&answer)?
+        json(&answer)?;
     } else {
-        answer.print()?
+        answer.print()?;
     }
     Ok(Exit::Fine)
 }
