@@ -4,6 +4,7 @@
 
 mod building;
 mod faults;
+mod proof;
 mod signers;
 mod trail;
 mod verify;
