@@ -7,6 +7,7 @@ mod events;
 mod export;
 mod import;
 mod init;
+mod proof;
 mod query;
 mod status;
 mod verify;
@@ -80,6 +81,8 @@ enum Command {
     Events(events::EventsArguments),
     /// Check that everything in the archive is there and unaltered
     Verify(verify::VerifyArguments),
+    /// Write a small file that proves one event to whoever has the public key
+    Proof(proof::ProofArguments),
     /// Take things out of the archive
     #[command(subcommand)]
     Export(export::ExportCommand),
@@ -100,6 +103,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Query(arguments) => query::run(&Context::new(global)?, &arguments).await,
         Command::Events(arguments) => events::run(&Context::new(global)?, &arguments).await,
         Command::Verify(arguments) => verify::run(&Context::new(global)?, &arguments).await,
+        Command::Proof(arguments) => proof::run(&Context::new(global)?, &arguments).await,
         Command::Export(command) => export::run(&Context::new(global)?, &command).await,
         Command::Status => status::run(&Context::new(global)?).await,
     }

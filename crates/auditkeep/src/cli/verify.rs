@@ -1,5 +1,8 @@
 //! `auditkeep verify`: is everything that was archived there and unaltered?
 
+mod proof;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
@@ -26,6 +29,9 @@ pub struct VerifyArguments {
     /// Objects that no commit names count against the archive too
     #[arg(long)]
     strict: bool,
+    /// Check this proof of one event instead, which takes no archive; see `auditkeep proof`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["strict"])]
+    proof: Option<PathBuf>,
 }
 
 /// Where the trusted keys come from.
@@ -50,6 +56,9 @@ struct Answer<'a> {
 }
 
 pub async fn run(context: &Context, arguments: &VerifyArguments) -> Result<Exit, Failure> {
+    if let Some(file) = &arguments.proof {
+        return proof::run(context, file, &arguments.public_keys);
+    }
     let archive = context.archive().await?;
     let (keys, keys_from) = trusted_keys(context, arguments, &archive)?;
     if keys_from == KeysFrom::Archive {

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use auditkeep_archive::archive::ArchiveError;
+use auditkeep_archive::proof::ProofError;
 use auditkeep_archive::trail::TrailError;
 use auditkeep_aws::config::ConfigError;
 use auditkeep_core::integrity::note::NoteError;
@@ -35,6 +36,9 @@ fn own_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if let Some(error) = error.downcast_ref() {
         return of_trail(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_proof(error);
     }
     if let Some(error) = error.downcast_ref::<SourceError>() {
         return Some(of_source(error.kind));
@@ -85,6 +89,24 @@ fn of_trail(error: &TrailError) -> Option<&'static str> {
         TrailError::Distrusted { .. } | TrailError::CheckpointMismatch { .. } | TrailError::Hole { .. } => {
             Some(LOOK)
         }
+    }
+}
+
+fn of_proof(error: &ProofError) -> Option<&'static str> {
+    match error {
+        ProofError::Archive(error) => of_archive(error),
+        ProofError::Trail(error) => of_trail(error),
+        ProofError::NoCommit { .. } | ProofError::NoBytes { .. } => Some(
+            "copy the event's id from `auditkeep events --ids`, and check that `--archive` is the archive it is from",
+        ),
+        ProofError::Ambiguous { .. } | ProofError::TooLong(_) => {
+            Some("`auditkeep export raw` gives the log's original bytes")
+        }
+        ProofError::Gone { .. } => {
+            Some("run `auditkeep verify` to see whether it was given up after its retention, or is missing")
+        }
+        ProofError::DoesNotHold(_) => Some(LOOK),
+        ProofError::Encode(_) => None,
     }
 }
 

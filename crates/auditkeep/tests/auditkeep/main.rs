@@ -8,5 +8,6 @@ mod command;
 mod demo;
 mod end_to_end;
 mod on_s3;
+mod proof;
 mod regions;
 mod surfaces;
