@@ -61,7 +61,7 @@ pub enum ArchiveError {
     /// The name is taken by other bytes. Nothing was overwritten.
     #[error("`{object}` exists already and holds other bytes; nothing was overwritten")]
     Incident { object: String },
-    #[error("the signing key `{key}` is not one that may sign in this archive")]
+    #[error("the signing key `{key}` is not one of this archive's keys in force")]
     ForeignKey { key: String },
     /// Whose signatures count is written there.
     #[error("the archive's journal cannot be believed")]

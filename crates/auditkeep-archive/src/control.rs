@@ -90,6 +90,10 @@ impl FromStr for Event {
     }
 }
 
+/// What a detail holds is not spelled as it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Misspelt;
+
 impl ControlLeaf {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
@@ -120,15 +124,15 @@ impl ControlLeaf {
         text.parse().ok().filter(|number: &u64| number.to_string() == text)
     }
 
-    /// Outer none: it is there and is no number.
-    pub(crate) fn optional_number(&self, name: &str) -> Option<Option<u64>> {
-        self.text(name).map_or(Some(None), |_| self.number(name).map(Some))
+    /// A number that may be absent, but not misspelt.
+    pub(crate) fn optional_number(&self, name: &str) -> Result<Option<u64>, Misspelt> {
+        self.text(name).map(|_| self.number(name).ok_or(Misspelt)).transpose()
     }
 
-    /// Outer none: it is there and is no time.
-    pub(crate) fn optional_time(&self, name: &str) -> Option<Option<Timestamp>> {
-        let Some(text) = self.text(name) else { return Some(None) };
-        text.parse().ok().filter(|time: &Timestamp| time.to_string() == text).map(Some)
+    /// A time that may be absent, but not misspelt.
+    pub(crate) fn optional_time(&self, name: &str) -> Result<Option<Timestamp>, Misspelt> {
+        let time = |text: &str| text.parse().ok().filter(|time: &Timestamp| time.to_string() == text);
+        self.text(name).map(|text| time(text).ok_or(Misspelt)).transpose()
     }
 }
 
@@ -153,8 +157,8 @@ mod tests {
             .with("t", Timestamp::UNIX_EPOCH)
             .with("u", "1970-01-01T01:00:00+01:00");
         assert_eq!((leaf.number("a"), leaf.number("b"), leaf.number("c")), (Some(7), None, None));
-        assert_eq!((leaf.optional_number("b"), leaf.optional_number("c")), (None, Some(None)));
-        assert_eq!(leaf.optional_time("t"), Some(Some(Timestamp::UNIX_EPOCH)));
-        assert_eq!(leaf.optional_time("u"), None);
+        assert_eq!((leaf.optional_number("b"), leaf.optional_number("c")), (Err(Misspelt), Ok(None)));
+        assert_eq!(leaf.optional_time("t"), Ok(Some(Timestamp::UNIX_EPOCH)));
+        assert_eq!(leaf.optional_time("u"), Err(Misspelt));
     }
 }

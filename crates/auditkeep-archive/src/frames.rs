@@ -1,4 +1,4 @@
-//! The frames of a segment's object: each holds 256 KiB of raw bytes, so that one event can be shown without the rest.
+//! The frames of a segment's object: each holds 512 KiB of raw bytes, so that one event can be shown without the rest.
 //!
 //! The tree over the frames' stored bytes has its root in the segment's leaf. What is compressed is hashed, because that is a
 //! tenth of what is raw. Frame *i* holds the raw bytes from `i * FRAME_RAW_BYTES` on; nothing else says where a frame lies.
@@ -11,7 +11,7 @@ use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{CParameter, find_frame_compressed_size};
 
 /// Raw bytes in each frame but the last. Part of the format.
-pub const FRAME_RAW_BYTES: usize = 256 << 10;
+pub const FRAME_RAW_BYTES: usize = 512 << 10;
 
 /// What the collecting path can afford: it compresses audit logs as well as gzip does, at several times the speed.
 const LEVEL: i32 = 1;
@@ -86,7 +86,7 @@ pub fn open(frame: &[u8]) -> io::Result<Vec<u8>> {
 ///
 /// Never yields more than `length` bytes and one.
 pub(crate) fn open_all(object: &[u8], length: usize) -> io::Result<(Vec<u8>, Option<Sha256>)> {
-    let mut raw = Vec::with_capacity(length.min(32 * FRAME_RAW_BYTES) + 1);
+    let mut raw = Vec::with_capacity(length.min(16 * FRAME_RAW_BYTES) + 1);
     io::Read::read_to_end(
         &mut io::Read::take(zstd::stream::read::Decoder::with_buffer(object)?, length as u64 + 1),
         &mut raw,
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn any_chunking_gives_the_same_frames() {
-        let raw: Vec<u8> = (0..700_000_u32).map(|number| u8::try_from(number * 7 % 251).unwrap()).collect();
+        let raw: Vec<u8> = (0..1_400_000_u32).map(|number| u8::try_from(number * 7 % 251).unwrap()).collect();
         let (whole, root_of_whole) = object(&raw, raw.len());
         for chunk in [1 << 10, FRAME_RAW_BYTES - 1, FRAME_RAW_BYTES, FRAME_RAW_BYTES + 1] {
             assert_eq!(object(&raw, chunk), (whole.clone(), root_of_whole));

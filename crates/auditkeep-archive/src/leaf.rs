@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::commit::cursor_key;
 use crate::control::ControlLeaf;
 
+#[expect(clippy::large_enum_variant, reason = "nearly all leaves are segments")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Leaf {

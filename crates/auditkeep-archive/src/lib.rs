@@ -12,7 +12,7 @@
 //! - [`journal`]: the archive's own trail, with its keys and seals; [`keyring`]: whose signatures count.
 //! - [`signer`]: the port to whatever holds the private key.
 //! - [`segment`], [`frames`]: raw bytes in, compressed objects out, and back.
-//! - [`checkpoint`]: seals that were kept elsewhere.
+//! - [`seal`]: all heads under one signed note; [`checkpoint`]: seals that were kept elsewhere.
 //! - [`verify`]: does what is stored deserve belief?
 //! - [`proof`]: one event, shown to whoever has only the public key.
 //! - [`local`]: a directory as a store that is durable on return.
@@ -31,8 +31,11 @@ pub mod layout;
 pub mod leaf;
 pub mod local;
 pub mod proof;
+pub mod seal;
 pub mod segment;
 pub mod signer;
 pub mod standing;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 pub mod trail;
 pub mod verify;

@@ -117,7 +117,8 @@ impl Standing {
                 self.gaps.remove(leaf.text("gap")?);
             }
             Event::RetentionSet => {
-                let (days, until) = (leaf.optional_number("keep_days")?, leaf.optional_time("keep_until")?);
+                let (days, until) =
+                    (leaf.optional_number("keep_days").ok()?, leaf.optional_time("keep_until").ok()?);
                 (self.keep_days, self.keep_until) = (days, until);
             }
             Event::HoldPlaced => {

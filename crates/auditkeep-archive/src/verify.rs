@@ -93,6 +93,12 @@ pub struct Finding {
 /// What was looked at, and what was found.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
+    /// Id of the archive.
+    #[serde(skip)]
+    pub archive: String,
+    /// The keys that were trusted to begin with.
+    #[serde(skip)]
+    pub keys: Vec<VerifyingKey>,
     pub trails: u64,
     /// Of these trails.
     pub commits: u64,
@@ -206,6 +212,12 @@ pub async fn verify(
     verification.run(Arc::clone(archive.store()), progress).await
 }
 
+/// The id of the archive that a store holds, as it says itself.
+pub async fn archive_id(store: Arc<dyn ObjectStore>) -> Result<String, ArchiveError> {
+    let archive = manifest::open(store, &[], &mut Report::default()).await?;
+    Ok(archive.manifest().id.clone())
+}
+
 impl Verification {
     pub async fn run(
         &self,
@@ -213,8 +225,10 @@ impl Verification {
         progress: &(dyn Fn(&Report) + Sync),
     ) -> Result<Report, VerifyError> {
         let mut report = Report::default();
-        let archive = manifest::open(store, &mut report).await?;
+        let archive = manifest::open(store, &self.roots, &mut report).await?;
         let roots = if self.roots.is_empty() { archive.manifest().keys.clone() } else { self.roots.clone() };
+        report.archive.clone_from(&archive.manifest().id);
+        report.keys.clone_from(&roots);
         let check = Check {
             archive: &archive,
             asked: self,

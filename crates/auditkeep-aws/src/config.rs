@@ -48,7 +48,7 @@ pub enum ConfigError {
 /// Loads the standard chain: environment, profile, SSO, web identity, credential process, container and instance roles.
 ///
 /// The endpoints that are configured (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`, and the same in a profile) are
-/// honoured by [`crate::RdsAccount`] and [`crate::object_store_for`].
+/// honoured by [`crate::RdsAccount`], [`crate::KmsSigner`] and [`crate::object_store_for`].
 /// Asks for credentials once, so that an expired login is told here and not in the middle of the work.
 pub async fn load(options: &LoadOptions) -> Result<SdkConfig, ConfigError> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
@@ -99,7 +99,7 @@ pub(crate) fn region(sdk_config: &SdkConfig, explicit: Option<&str>) -> Result<S
 /// The endpoint that is configured for a service, if any, in the order of the SDKs: set in code, the service's own
 /// variable or profile entry, the one for all services.
 ///
-/// `service` is the SDKs' service id: `RDS`, `S3`.
+/// `service` is the SDKs' service id: `RDS`, `S3`, `KMS`.
 pub(crate) fn configured_endpoint(
     sdk_config: &SdkConfig,
     service: &'static str,

@@ -40,6 +40,10 @@ impl AwsFault {
         Self { status, code: presentable(code), message: presentable(message) }
     }
 
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
     pub(crate) fn kind(&self) -> SourceErrorKind {
         kind_of_code(&self.code).unwrap_or_else(|| match kind_of_status(self.status) {
             // Something else is missing than an instance or a file: the operation, or S3's bucket.

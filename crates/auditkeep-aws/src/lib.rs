@@ -8,9 +8,11 @@
 pub mod config;
 mod credentials;
 mod fault;
+pub mod kms;
 pub mod rds;
 pub mod s3;
 
 pub use config::{ConfigError, LoadOptions, load};
+pub use kms::{KmsError, KmsErrorKind, KmsSigner};
 pub use rds::{DiscoveredInstance, RdsAccount, RdsLogFiles, RdsOptions, Timeouts};
 pub use s3::{S3Error, object_store_for};

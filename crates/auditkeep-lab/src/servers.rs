@@ -1,14 +1,16 @@
 //! Launchers for private, short-lived servers: PostgreSQL with pgAudit and MariaDB with server_audit, configured as Amazon
-//! RDS configures them, which write real audit logs, and moto for the rest of AWS.
+//! RDS configures them, which write real audit logs; moto for the rest of AWS; and Ceph's gateway, a second and stricter S3.
 //!
 //! A server lives in a temporary directory, listens on 127.0.0.1 and on a socket inside that directory, and never runs as
 //! root. It is stopped when its handle is stopped or dropped, and also when this process dies. The packages of the
 //! servers must be installed; an installed service or its data is never touched.
 
+pub mod bucket;
 pub mod mariadb;
 pub mod moto;
 pub mod postgres;
 mod process;
+pub mod radosgw;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -16,9 +18,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+pub use bucket::SignedS3;
 pub use mariadb::{MariadbOptions, MariadbServer};
 pub use moto::MotoServer;
 pub use postgres::{PostgresOptions, PostgresServer};
+pub use radosgw::RadosGateway;
 
 /// How long a server may take until it answers, and how long a flush may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -32,7 +36,7 @@ pub enum ServerError {
     #[error("{server} is not installed: no {missing} under {}; install it with `cargo xtask setup`", looked_in.display())]
     NotInstalled { server: &'static str, missing: &'static str, looked_in: PathBuf },
     #[error(
-        "this process is root and a database server must not be: there is no system user `{user}`; `cargo xtask setup` installs it"
+        "this process is root and a server must not be: there is no system user `{user}`; `cargo xtask setup` installs it"
     )]
     NoServiceUser { user: &'static str },
     #[error("could not {action} {}", path.display())]
@@ -43,6 +47,8 @@ pub enum ServerError {
     Died { server: &'static str, log: String },
     #[error("{server} did not {awaited} within {PATIENCE:?}")]
     TooSlow { server: &'static str, awaited: &'static str },
+    #[error("{server} refused to {action}: {status} {answer}")]
+    Refused { server: &'static str, action: &'static str, status: u16, answer: String },
     #[error("could not {action}")]
     Client { action: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 }

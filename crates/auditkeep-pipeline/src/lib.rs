@@ -4,10 +4,14 @@
 //!
 //! - [`collect`]: log files into the archive.
 //! - [`derive`]: commits of the archive into rows of the tables.
+//! - [`seal`]: all trails under one checkpoint, and into the hands of witnesses.
 //! - [`source`]: where log files are read from.
 //! - [`table`]: where derived events go.
+//! - [`witness`]: who keeps checkpoints.
 
 pub mod collect;
 pub mod derive;
+pub mod seal;
 pub mod source;
 pub mod table;
+pub mod witness;

@@ -9,6 +9,7 @@ mod import;
 mod init;
 mod proof;
 mod query;
+mod seal;
 mod status;
 mod verify;
 
@@ -23,7 +24,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config};
 use crate::failure::{Exit, Failure};
-use crate::keys;
+use crate::keys::{self, KeyPlace};
 use crate::place::Place;
 
 /// Name and version of this program, as commits state it.
@@ -52,9 +53,9 @@ pub struct Global {
     /// The configuration file [default: auditkeep.toml, if there is one]
     #[arg(long, global = true, value_name = "FILE", env = "AUDITKEEP_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
-    /// The signing key's file [default: the configuration's, else auditkeep.key]
-    #[arg(long, global = true, value_name = "FILE", env = "AUDITKEEP_KEY", hide_env_values = true)]
-    pub key: Option<PathBuf>,
+    /// The signing key: its file, or awskms:KEY for one in AWS KMS [default: the configuration's, else auditkeep.key]
+    #[arg(long, global = true, value_name = "KEY", env = "AUDITKEEP_KEY", hide_env_values = true)]
+    pub key: Option<String>,
     /// Print JSON, as documented in docs/cli.md
     #[arg(long, global = true)]
     pub json: bool,
@@ -79,6 +80,8 @@ enum Command {
     Query(query::QueryArguments),
     /// Show events that match
     Events(events::EventsArguments),
+    /// Put all trails under one signed checkpoint, and hand it to the witnesses
+    Seal(seal::SealArguments),
     /// Check that everything in the archive is there and unaltered
     Verify(verify::VerifyArguments),
     /// Write a small file that proves one event to whoever has the public key
@@ -102,6 +105,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Derive => derive::run(&Context::new(global)?).await,
         Command::Query(arguments) => query::run(&Context::new(global)?, &arguments).await,
         Command::Events(arguments) => events::run(&Context::new(global)?, &arguments).await,
+        Command::Seal(arguments) => seal::run(&Context::new(global)?, &arguments).await,
         Command::Verify(arguments) => verify::run(&Context::new(global)?, &arguments).await,
         Command::Proof(arguments) => proof::run(&Context::new(global)?, &arguments).await,
         Command::Export(command) => export::run(&Context::new(global)?, &command).await,
@@ -114,31 +118,31 @@ pub struct Context {
     pub config: Config,
     pub json: bool,
     pub place: Place,
-    pub key_path: PathBuf,
+    pub key: KeyPlace,
 }
 
 impl Context {
     fn new(global: Global) -> Result<Self, Failure> {
-        let mut config = config::load(global.config.as_deref())?;
+        let config = config::load(global.config.as_deref())?;
         // What was typed starts at the working directory, what was configured at the configuration.
-        let typed = global.archive.map(|typed| Place::parse(&typed, Path::new(""))).transpose()?;
-        if let Some(key) = global.key {
-            config.key = Some(std::path::absolute(key)?);
-        }
-        let context = Self::of(config, global.json);
-        match typed {
-            Some(place) => Ok(Self { place, ..context? }),
-            None => context,
-        }
+        let here = Path::new("");
+        let place = global.archive.map(|typed| Place::parse(&typed, here)).transpose()?;
+        let key = global.key.map(|typed| KeyPlace::parse(&typed, here, &config.directory)).transpose()?;
+        let configured = Self::of(config, global.json)?;
+        Ok(Self {
+            place: place.unwrap_or(configured.place),
+            key: key.unwrap_or(configured.key),
+            ..configured
+        })
     }
 
     /// What the configuration alone says.
     fn of(config: Config, json: bool) -> Result<Self, Failure> {
         let archive = config.archive.as_deref().unwrap_or(DEFAULT_ARCHIVE);
         let place = Place::parse(archive, &config.directory)?;
-        let key = config.key.as_deref().unwrap_or(Path::new(DEFAULT_KEY));
-        let key_path = config.directory.join(key);
-        Ok(Self { config, json, place, key_path })
+        let key = config.key.as_deref().unwrap_or(DEFAULT_KEY);
+        let key = KeyPlace::parse(key, &config.directory, &config.directory)?;
+        Ok(Self { config, json, place, key })
     }
 
     /// The archive, believed by the key that is at hand, and only without one by the keys that it names itself.
@@ -148,12 +152,12 @@ impl Context {
 
     /// The public half of the signing key, if it lies beside it.
     pub fn public_key(&self) -> Result<Option<VerifyingKey>, Failure> {
-        let path = keys::public_path(&self.key_path);
+        let path = self.key.public_path();
         if path.exists() { keys::read_public_key(&path.display().to_string()).map(Some) } else { Ok(None) }
     }
 
-    pub fn signing_key(&self) -> Result<Box<dyn Signer>, Failure> {
-        Ok(Box::new(keys::read_signing_key(&self.key_path)?))
+    pub async fn signing_key(&self) -> Result<Box<dyn Signer>, Failure> {
+        self.key.signer().await
     }
 
     pub fn tables(&self, archive: &Archive) -> DeltaTables {

@@ -16,11 +16,14 @@ pub const FILE_NAME: &str = "auditkeep.toml";
 pub struct Config {
     /// Where the archive is: a directory, `file://…` or `s3://bucket/prefix`. A relative path starts at the file.
     pub archive: Option<String>,
-    /// The signing key's file. A relative path starts at the file.
-    pub key: Option<PathBuf>,
+    /// The signing key: a file, whose relative path starts at this one, or `awskms:` and the name of a key in AWS KMS.
+    pub key: Option<String>,
     /// Where to collect from; none means the region and credentials of the environment.
     #[serde(default)]
     pub rds: Vec<RdsConfig>,
+    /// Who keeps checkpoints.
+    #[serde(default)]
+    pub witness: Vec<WitnessConfig>,
     #[serde(skip)]
     pub directory: PathBuf,
 }
@@ -38,6 +41,20 @@ pub struct RdsConfig {
     /// Likewise; wins over `include`.
     #[serde(default)]
     pub exclude: Vec<String>,
+}
+
+/// A place that keeps seals; exactly one of `place`, `file` and `webhook`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WitnessConfig {
+    /// What the journal calls it.
+    pub name: String,
+    /// A directory or `s3://bucket/prefix`, for every seal.
+    pub place: Option<String>,
+    /// A file, for the newest signed note.
+    pub file: Option<PathBuf>,
+    /// An address that seals are posted to.
+    pub webhook: Option<String>,
 }
 
 /// Reads the named file, or `auditkeep.toml` in the working directory if there is one.

@@ -61,6 +61,10 @@ impl Failure {
         Self { message: format!("{place}: {}", self.message), ..self }
     }
 
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     pub fn code(&self) -> Exit {
         self.code
     }

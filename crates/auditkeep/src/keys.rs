@@ -1,119 +1,113 @@
-//! Key files: a signing key that only its owner can read, and its public half beside it.
+//! The key that signs: a key file, or a key in AWS KMS. The public half lies in a file in either case, and is all that it
+//! takes to verify.
 
-use std::fs::{File, Permissions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+mod file;
+
 use std::path::{Path, PathBuf};
 
-use auditkeep_core::integrity::key::{SigningKey, VerifyingKey};
+use auditkeep_archive::signer::Signer;
+use auditkeep_aws::config::{LoadOptions, load};
+use auditkeep_aws::kms::{KmsSigner, region_of};
+use auditkeep_core::integrity::key::VerifyingKey;
 
 use crate::failure::Failure;
 
-/// Thirty-two bytes that nobody can guess.
-pub fn random_seed() -> Result<[u8; 32], Failure> {
-    let mut seed = [0; 32];
-    // The operating system's generator, which Rust's standard library cannot be asked for yet.
-    io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut seed)?;
-    Ok(seed)
+pub use file::{random_seed, write_new};
+
+/// What precedes the name of a key in AWS KMS.
+const KMS_PREFIX: &str = "awskms:";
+/// Beside the configuration; that of a key file has the file's own name.
+const KMS_PUBLIC_FILE: &str = "auditkeep.pub";
+
+/// Where the signing key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    File(PathBuf),
+    Kms {
+        /// A key's id, its ARN, `alias/<name>` or an alias's ARN.
+        key: String,
+        /// The file of the public half.
+        public: PathBuf,
+    },
 }
 
-/// The public half lies beside the key: `auditkeep.key` and `auditkeep.pub`.
-pub fn public_path(key: &Path) -> PathBuf {
-    key.with_extension("pub")
-}
-
-/// Makes a key and its two files, or reads the key that is there. Nothing is ever overwritten.
-///
-/// The key's file comes first, because the public half follows from it and not the other way round. A crash before it is
-/// there leaves nothing, or a hidden file beside it that only its owner can read and that nothing uses. A crash before the
-/// public half is there leaves the key alone; the next call completes it.
-pub fn create_or_read(path: &Path) -> Result<SigningKey, Failure> {
-    if path.exists() {
-        let key = read_signing_key(path)?;
-        complete_public(path, &key)?;
-        return Ok(key);
-    }
-    let public = public_path(path);
-    if public.exists() {
-        return Err(Failure::new(
-            format!("`{}` is there, and its signing key `{}` is not", public.display(), path.display()),
-            "bring the key back from where its copy is kept, or name another file with `--key`",
-        ));
-    }
-    let seed = random_seed()?;
-    let name = format!("auditkeep-{}", hex::encode(&random_seed()?[..4]));
-    let text = SigningKey::file_text(&name, &seed)?;
-    let key = SigningKey::from_file_text(&text)?;
-    write_new(path, &text, 0o600)?;
-    complete_public(path, &key)?;
-    Ok(key)
-}
-
-/// Writes the public half where it is missing. One of another key is refused: everything would be verified against it.
-fn complete_public(path: &Path, key: &SigningKey) -> Result<(), Failure> {
-    let public = public_path(path);
-    if !public.exists() {
-        return write_new(&public, format!("{}\n", key.public()), 0o644);
-    }
-    if &read_public_key(&public.display().to_string())? == key.public() {
-        return Ok(());
-    }
-    Err(Failure::new(
-        format!("`{}` is not the public half of `{}`", public.display(), path.display()),
-        "find out which of the two belongs to the archive; `auditkeep.key` and `auditkeep.pub` must be a pair",
-    ))
-}
-
-/// Creates a file, whole and with its final permissions, or not at all.
-///
-/// It is written under a hidden name, synced, and given its own name, which fails where there is such a file already; then
-/// the directory is synced. A crash before the name is given leaves the hidden file, after it the whole file; once this
-/// returns, the file survives a loss of power.
-pub fn write_new(path: &Path, content: impl AsRef<[u8]>, mode: u32) -> Result<(), Failure> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || {
-        let permissions = Permissions::from_mode(mode);
-        let mut file =
-            tempfile::Builder::new().prefix(".auditkeep-").permissions(permissions).tempfile_in(directory)?;
-        file.write_all(content.as_ref())?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(path)?;
-        File::open(directory)?.sync_all()
-    };
-    write().map_err(|error: io::Error| {
-        let hint = if error.kind() == ErrorKind::AlreadyExists {
-            "it is there already and was not touched; name another file, or move it away"
-        } else {
-            "check that the directory exists and that you may write there"
+impl KeyPlace {
+    /// `text` is the path of a key file, which starts at `base` if it is relative, or `awskms:` and the name of a key, whose
+    /// public half lies in the directory of the configuration.
+    pub fn parse(text: &str, base: &Path, configuration: &Path) -> Result<Self, Failure> {
+        let wrong = |why: &str| {
+            Failure::usage(
+                format!("`{text}` names no signing key: {why}"),
+                "use a file (`auditkeep.key`), or `awskms:` with a key's id, its ARN or `alias/name`",
+            )
         };
-        Failure::new(format!("writing `{}` failed: {error}", path.display()), hint)
-    })
+        match text.strip_prefix(KMS_PREFIX) {
+            Some("") => Err(wrong("it does not say which key in AWS KMS")),
+            Some(key) if key.contains(char::is_whitespace) => {
+                Err(wrong("no key in AWS KMS has spaces in its name"))
+            }
+            Some(key) => Ok(Self::Kms { key: key.to_owned(), public: configuration.join(KMS_PUBLIC_FILE) }),
+            None if text.is_empty() => Err(wrong("it is empty")),
+            None => Ok(Self::File(base.join(text))),
+        }
+    }
+
+    /// The file of the public half: `auditkeep.pub` beside `auditkeep.key`, or beside the configuration.
+    pub fn public_path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.with_extension("pub"),
+            Self::Kms { public, .. } => public.clone(),
+        }
+    }
+
+    /// As it is written in the configuration.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Kms { key, .. } => format!("{KMS_PREFIX}{key}"),
+        }
+    }
+
+    /// What signs with the key. A key in KMS is asked for its public half.
+    pub async fn signer(&self) -> Result<Box<dyn Signer>, Failure> {
+        Ok(match self {
+            Self::File(path) => Box::new(file::read(path)?),
+            Self::Kms { key, .. } => Box::new(open_kms(key).await?),
+        })
+    }
+
+    /// Makes a key file that is missing, and writes the public half where it is missing. Keys in KMS are made elsewhere.
+    pub async fn make(&self) -> Result<VerifyingKey, Failure> {
+        let public = match self {
+            Self::File(path) => file::create_or_read(path, &self.public_path())?.public().clone(),
+            Self::Kms { key, .. } => open_kms(key).await?.public().clone(),
+        };
+        // A crash before this leaves the key without its public half; the next call completes it.
+        self.complete_public(&public)?;
+        Ok(public)
+    }
+
+    /// Writes the public half where it is missing. One of another key is refused: everything would be verified against it.
+    fn complete_public(&self, key: &VerifyingKey) -> Result<(), Failure> {
+        let public = self.public_path();
+        if !public.exists() {
+            return write_new(&public, format!("{key}\n"), 0o644);
+        }
+        if &read_public_key(&public.display().to_string())? == key {
+            return Ok(());
+        }
+        Err(Failure::new(
+            format!("`{}` is not the public half of `{}`", public.display(), self.shown()),
+            "find out which of the two belongs to the archive; the key and the file with its public half must be a pair",
+        ))
+    }
 }
 
-pub fn read_signing_key(path: &Path) -> Result<SigningKey, Failure> {
-    let failed = |why: String, hint: &str| {
-        Failure::new(format!("the signing key `{}` cannot be used: {why}", path.display()), hint)
-    };
-    let mode = std::fs::metadata(path).map_err(|error| {
-        failed(
-            error.to_string(),
-            "name the key's file with `--key` or in the configuration, or make one with `auditkeep init`",
-        )
-    })?;
-    if mode.mode() & 0o077 != 0 {
-        return Err(failed(
-            "others can read it".to_owned(),
-            "take their permissions away: `chmod 600` on the file",
-        ));
-    }
-    let text =
-        std::fs::read_to_string(path).map_err(|error| failed(error.to_string(), "check the file's owner"))?;
-    SigningKey::from_file_text(&text).map_err(|error| {
-        failed(error.to_string(), "restore the file from a copy; it must be as `auditkeep init` wrote it")
-    })
+async fn open_kms(key: &str) -> Result<KmsSigner, Failure> {
+    // An ARN knows better than the environment where its key is.
+    let region = region_of(key).map(str::to_owned);
+    let sdk_config = load(&LoadOptions { region, ..LoadOptions::default() }).await?;
+    Ok(KmsSigner::open(&sdk_config, key).await?)
 }
 
 /// A public key, given as its text or as the file that holds it.
@@ -141,60 +135,64 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_private_and_never_replaced() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("k.key");
-        let made = create_or_read(&path).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        let read = create_or_read(&path).unwrap();
-        assert_eq!(made.public(), read.public());
-        let public = read_public_key(public_path(&path).to_str().unwrap()).unwrap();
-        assert_eq!(&public, made.public());
-        assert!(write_new(&path, "x", 0o600).is_err());
-
-        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        let failure = read_signing_key(&path).unwrap_err().to_string();
-        assert!(failure.contains("others can read it") && failure.contains("hint: "), "{failure}");
+    fn places_of_keys() {
+        let place = |text: &str| KeyPlace::parse(text, Path::new("base"), Path::new("conf"));
+        assert_eq!(place("k.key").unwrap(), KeyPlace::File(PathBuf::from("base/k.key")));
+        assert_eq!(place("/k.key").unwrap().public_path(), Path::new("/k.pub"));
+        assert_eq!(place("./awskms:x").unwrap(), KeyPlace::File(PathBuf::from("base/./awskms:x")));
+        for name in ["alias/audit", "arn:aws:kms:eu-central-1:123456789012:alias/audit"] {
+            let text = format!("awskms:{name}");
+            let kms = place(&text).unwrap();
+            let public = PathBuf::from("conf/auditkeep.pub");
+            assert_eq!(kms, KeyPlace::Kms { key: name.to_owned(), public: public.clone() });
+            assert_eq!((kms.shown(), kms.public_path()), (text, public));
+        }
+        for wrong in ["", "awskms:", "awskms: alias/audit"] {
+            assert!(place(wrong).unwrap_err().to_string().contains("hint: "), "{wrong:?}");
+        }
     }
-    /// What a crash between the two files leaves.
-    #[test]
-    fn a_missing_public_half_is_written_when_the_key_is_read() {
+
+    fn in_new_directory() -> (tempfile::TempDir, KeyPlace, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("k.key");
-        let made = create_or_read(&path).unwrap();
-        let public = std::fs::read(public_path(&path)).unwrap();
-        std::fs::remove_file(public_path(&path)).unwrap();
-        assert_eq!(create_or_read(&path).unwrap().public(), made.public());
-        assert_eq!(std::fs::read(public_path(&path)).unwrap(), public);
+        (directory, KeyPlace::File(path.clone()), path)
+    }
+
+    #[tokio::test]
+    async fn a_key_is_made_once_and_read_then() {
+        let (_directory, place, _) = in_new_directory();
+        let made = place.make().await.unwrap();
+        assert_eq!(place.make().await.unwrap(), made);
+        assert_eq!(place.signer().await.unwrap().public(), &made);
+        assert_eq!(read_public_key(place.public_path().to_str().unwrap()).unwrap(), made);
+    }
+
+    /// What a crash between the two files leaves.
+    #[tokio::test]
+    async fn a_missing_public_half_is_written_when_the_key_is_read() {
+        let (directory, place, _) = in_new_directory();
+        let made = place.make().await.unwrap();
+        let public = std::fs::read(place.public_path()).unwrap();
+        std::fs::remove_file(place.public_path()).unwrap();
+        assert_eq!(place.make().await.unwrap(), made);
+        assert_eq!(std::fs::read(place.public_path()).unwrap(), public);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing else is left");
     }
 
-    #[test]
-    fn a_key_and_a_public_half_of_another_are_no_pair() {
-        let directory = tempfile::tempdir().unwrap();
-        let (path, other) = (directory.path().join("k.key"), directory.path().join("other.key"));
-        create_or_read(&path).unwrap();
-        create_or_read(&other).unwrap();
-        std::fs::copy(public_path(&other), public_path(&path)).unwrap();
-        let failure = create_or_read(&path).unwrap_err().to_string();
+    #[tokio::test]
+    async fn a_key_and_a_public_half_of_another_are_no_pair() {
+        let (directory, place, path) = in_new_directory();
+        let other = KeyPlace::File(directory.path().join("other.key"));
+        place.make().await.unwrap();
+        other.make().await.unwrap();
+        std::fs::copy(other.public_path(), place.public_path()).unwrap();
+        let failure = place.make().await.unwrap_err().to_string();
         assert!(failure.contains("is not the public half"), "{failure}");
 
         // A new key beside the public half of a lost one would never be noticed.
         std::fs::remove_file(&path).unwrap();
-        let failure = create_or_read(&path).unwrap_err().to_string();
+        let failure = place.make().await.unwrap_err().to_string();
         assert!(failure.contains("is there, and its signing key"), "{failure}");
         assert!(!path.exists());
-    }
-
-    #[test]
-    fn a_file_is_whole_or_not_there() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("k");
-        write_new(&path, "first", 0o600).unwrap();
-        let failure = write_new(&path, "second", 0o600).unwrap_err().to_string();
-        assert!(failure.contains("was not touched"), "{failure}");
-        assert_eq!(std::fs::read(&path).unwrap(), b"first");
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "no other file is left");
-        assert!(write_new(&directory.path().join("absent/k"), "x", 0o600).is_err());
     }
 }

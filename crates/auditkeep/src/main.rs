@@ -15,6 +15,7 @@ mod keys;
 mod output;
 mod place;
 mod progress;
+mod witnesses;
 
 use std::process::ExitCode;
 

@@ -29,7 +29,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Install what the tests need: PostgreSQL with pgAudit, MariaDB, and a Python environment in .lab/venv.
+    /// Install what the tests need: PostgreSQL with pgAudit, MariaDB, Ceph, strace, and a Python environment in .lab/venv.
     Setup,
     /// Check the workspace's own rules: dependency direction, file headers, file sizes, module names.
     Tidy,

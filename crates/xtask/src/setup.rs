@@ -1,6 +1,6 @@
 //! `cargo xtask setup`: installs what the tests run against. Safe to run again: what is there is skipped.
 //!
-//! Two parts: database servers from the distribution's packages, and a Python environment in `.lab/venv`.
+//! Two parts: servers from the distribution's packages, and a Python environment in `.lab/venv`.
 //! Both say what they do and end with a hint when a package manager fails.
 
 mod python;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use auditkeep_core::integrity::note::NoteError;
 
+use super::pins::Pinned;
 use super::trail::Start;
 use super::{Check, Verdict, VerifyError};
 use crate::archive::read_canonical;
@@ -69,21 +70,21 @@ impl Check<'_> {
 
     fn pin_heads(&mut self, seal: &SealLeaf) -> Result<(), VerifyError> {
         for (trail, head) in &seal.heads {
-            self.pins.pin(trail, head.number, head.commit)?;
+            self.pins.pin(trail, head.number, Pinned::commit(head.commit))?;
         }
         Ok(())
     }
 
     /// Whether it is this archive's, and signed by a key that counts; says so if not, once.
     fn is_authentic(&mut self, checkpoint: &Checkpoint) -> bool {
-        let verdict = if checkpoint.archive != self.archive.manifest().id {
-            (Verdict::Forked, format!("it is a checkpoint of the archive {}", checkpoint.archive))
-        } else {
+        let verdict = if checkpoint.archive == self.archive.manifest().id {
             match self.keys.open(&checkpoint.note, JOURNAL, checkpoint.number) {
                 Ok(_) => return true,
                 Err(error @ NoteError::UnknownKey { .. }) => (Verdict::KeyUnknown, error.to_string()),
                 Err(error) => (Verdict::Modified, error.to_string()),
             }
+        } else {
+            (Verdict::Forked, format!("it is a checkpoint of the archive {}", checkpoint.archive))
         };
         let is_told =
             |finding: &super::Finding| finding.object == checkpoint.name && finding.verdict == verdict.0;

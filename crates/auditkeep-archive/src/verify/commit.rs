@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use auditkeep_core::integrity::canonical;
+use auditkeep_core::integrity::checkpoint::Checkpoint;
 use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::note::NoteError;
 use auditkeep_core::integrity::tree::Frontier;
@@ -13,8 +15,9 @@ use crate::archive::{Archive, ArchiveError, read_canonical};
 use crate::commit::{Body, CHAIN_START, Commit, Cursor, FORMAT, chain};
 use crate::control::Event;
 use crate::keyring::KeyRing;
-use crate::layout::JOURNAL;
-use crate::leaf::Leaf;
+use crate::layout::{self, JOURNAL};
+use crate::leaf::{Leaf, SegmentLeaf};
+use crate::segment;
 use crate::standing::Standing;
 
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
@@ -90,8 +93,10 @@ pub(super) fn believe(
     let name = path.to_string();
     let commit: Commit = match read_canonical(&name, bytes) {
         Ok(commit) => commit,
-        // What is not understood cannot be called damaged.
-        Err(error @ ArchiveError::Newer { .. }) => return Err(error),
+        // What is not understood cannot be called damaged, if somebody trusted signed it.
+        Err(error @ ArchiveError::Newer { .. }) if is_signed_whole(keys, (trail, number), bytes) => {
+            return Err(error);
+        }
         Err(error) => {
             report.add(Verdict::Modified, name, describe(&error));
             return Ok(None);
@@ -138,8 +143,9 @@ pub(super) fn go_on(path: &Path, body: &Body, hash: Sha256, past: Option<Past>, 
     if !body.tree.is_well_formed() {
         report.add(Verdict::Modified, path.to_string(), "its tree contradicts itself");
     }
+    check_shape(path, body, report);
+    let past = past.filter(|past| follows(path, body, past, report));
     if let Some(past) = &past {
-        follows(path, body, past, report);
         stands(path, body, past, report);
     }
     let known = past.is_some();
@@ -148,13 +154,13 @@ pub(super) fn go_on(path: &Path, body: &Body, hash: Sha256, past: Option<Past>, 
     Past { ends, ..Past::of(body, hash) }
 }
 
-/// Whether it comes after the commit before it, and its tree is that one's tree with its own leaves.
-fn follows(path: &Path, body: &Body, past: &Past, report: &mut Report) {
+/// Whether it comes after the commit before it; then its tree must be that one's tree with its own leaves.
+fn follows(path: &Path, body: &Body, past: &Past, report: &mut Report) -> bool {
     let expected = (body.number > 1).then_some(past.hash);
     if body.previous != expected {
         let detail = "it follows another commit than the one stored before it";
         report.add(Verdict::Forked, path.to_string(), detail);
-        return;
+        return false;
     }
     let mut tree = past.tree.clone();
     for leaf in &body.leaves {
@@ -166,6 +172,40 @@ fn follows(path: &Path, body: &Body, past: &Past, report: &mut Report) {
     if tree != body.tree {
         report.add(Verdict::Modified, path.to_string(), "its tree is not that of its leaves");
     }
+    true
+}
+
+/// What must hold of a commit's leaves whatever came before.
+fn check_shape(path: &Path, body: &Body, report: &mut Report) {
+    if !body.leaves.iter().filter_map(Leaf::segment).all(is_sound) {
+        report.add(Verdict::Modified, path.to_string(), "a segment's leaf contradicts itself");
+    }
+    let seals: Vec<_> = body.leaves.iter().filter_map(Leaf::seal).collect();
+    let is_misplaced = body.trail != JOURNAL && !seals.is_empty();
+    if is_misplaced || seals.len() > 1 || seals.iter().any(|seal| seal.heads.contains_key(JOURNAL)) {
+        report.add(Verdict::Modified, path.to_string(), "it has a seal that it must not have");
+    }
+    let is_first = |index: usize| body.trail == JOURNAL && body.number == 1 && index == 0;
+    let created = |leaf: &Leaf| leaf.control().is_some_and(|leaf| leaf.is(Event::ArchiveCreated));
+    if body.leaves.iter().enumerate().any(|(index, leaf)| created(leaf) && !is_first(index)) {
+        report.add(Verdict::Modified, path.to_string(), "only the journal's first leaf creates the archive");
+    }
+}
+
+fn is_sound(leaf: &SegmentLeaf) -> bool {
+    let is_raw = Path::parse(&leaf.object)
+        .is_ok_and(|path| path.as_ref() == leaf.object && path.prefix_matches(&layout::raw()));
+    let has_bytes = leaf.from < leaf.to && leaf.to - leaf.from <= segment::MAX_RAW_BYTES;
+    is_raw && has_bytes && leaf.complete_to <= leaf.to
+}
+
+/// Whether a commit of a format that is not known here has a right note: then it is newer, and not damaged.
+fn is_signed_whole(keys: &KeyRing, (trail, number): (&str, u64), bytes: &[u8]) -> bool {
+    let Ok(commit) = serde_json::from_slice::<serde_json::Value>(bytes) else { return false };
+    let note = commit.get("checkpoint").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let body = commit.get("body").and_then(|body| canonical::to_vec(body).ok()).unwrap_or_default();
+    let stated = keys.open(note, trail, number).ok().and_then(|text| Checkpoint::parse(text).ok());
+    stated.is_some_and(|stated| stated.body == Sha256::of(&body))
 }
 
 /// Whether format, time and standing go on as they must.
@@ -182,9 +222,6 @@ fn stands(path: &Path, body: &Body, past: &Past, report: &mut Report) {
     }
     if past.standing.clone().after(body.number, &body.leaves) != *standing {
         report.add(Verdict::Modified, path.to_string(), "its standing is not what its leaves add up to");
-    }
-    if body.trail != JOURNAL && body.leaves.iter().any(|leaf| leaf.seal().is_some()) {
-        report.add(Verdict::Modified, path.to_string(), "only the journal has seals");
     }
 }
 
@@ -206,6 +243,10 @@ fn continues(path: &Path, body: &Body, ends: &mut Ends, known: bool, report: &mu
             report.add(Verdict::Gap, path.to_string(), detail);
         }
         *end = End { offset: leaf.to, chain: chain(&end.chain, &leaf.raw_sha256) };
+        if !body.cursors.contains_key(&leaf.cursor_key()) {
+            let detail = format!("no cursor says where the bytes of `{}` end", leaf.log);
+            report.add(Verdict::Gap, path.to_string(), detail);
+        }
     }
     for (key, cursor) in &body.cursors {
         let stated = stated_end(cursor);

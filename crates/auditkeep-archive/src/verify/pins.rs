@@ -1,67 +1,103 @@
 //! Pins: what something signed says of another trail, and whether that is what is stored.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 
 use auditkeep_core::integrity::hash::Sha256;
+use serde::{Deserialize, Serialize};
 
 use super::spill::{self, PARTITIONS, Spill};
 use super::{Check, Verdict, VerifyError};
-use crate::layout;
-
-const ACCUSED: u8 = 0;
-const BELIEVED: u8 = 1;
+use crate::commit::Body;
+use crate::layout::{self, JOURNAL};
+use crate::leaf::SealedHead;
 
 #[derive(Default)]
 pub(super) struct Pins {
-    /// The commits that are stored, by name: whether they are believed, and their hash.
+    /// The commits that are stored, by name.
     stored: Spill,
-    /// The commits that must be stored, by name: their hash, number and trail.
+    /// The commits that must be stored, by name.
     pinned: Spill,
     /// What each trail began with that is believed already; pins before are not looked at.
     starts: BTreeMap<String, u64>,
 }
 
-impl Pins {
-    pub(super) fn begin(&mut self, trail: &str, number: u64, hash: Sha256) -> io::Result<()> {
-        self.starts.insert(trail.to_owned(), number);
-        self.store(trail, number, hash, true)
+/// What something signed says of a commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pinned {
+    commit: Sha256,
+    /// Size and root of the tree after it, and the journal commit with the seal that says so.
+    tree: Option<(u64, Sha256, u64)>,
+}
+
+impl Pinned {
+    pub(super) fn commit(commit: Sha256) -> Self {
+        Self { commit, tree: None }
     }
 
-    pub(super) fn store(&mut self, trail: &str, number: u64, hash: Sha256, believed: bool) -> io::Result<()> {
-        let fact = [&[if believed { BELIEVED } else { ACCUSED }][..], &hash.0].concat();
+    pub(super) fn head(head: &SealedHead, seal: u64) -> Self {
+        Self { commit: head.commit, tree: Some((head.size, head.root, seal)) }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct PinFact {
+    trail: String,
+    number: u64,
+    pinned: Pinned,
+}
+
+/// A commit that is stored. One that is accused already has no tree that counts.
+#[derive(Serialize, Deserialize)]
+struct StoredFact {
+    commit: Sha256,
+    tree: Option<(u64, Sha256)>,
+}
+
+impl Pins {
+    pub(super) fn begin(&mut self, trail: &str, number: u64, hash: Sha256, body: &Body) -> io::Result<()> {
+        self.starts.insert(trail.to_owned(), number);
+        self.store(trail, number, hash, Some(body))
+    }
+
+    /// Takes a commit that is stored, with its body if it is believed.
+    pub(super) fn store(
+        &mut self,
+        trail: &str,
+        number: u64,
+        commit: Sha256,
+        body: Option<&Body>,
+    ) -> io::Result<()> {
+        let tree = body.map(|body| (body.tree.size(), body.tree.root()));
+        let fact = serde_json::to_vec(&StoredFact { commit, tree })?;
         self.stored.add(layout::commit(trail, number).as_ref(), &fact)
     }
 
-    pub(super) fn pin(&mut self, trail: &str, number: u64, hash: Sha256) -> io::Result<()> {
-        let fact = [&hash.0[..], &number.to_be_bytes(), trail.as_bytes()].concat();
-        self.pinned.add(layout::commit(trail, number).as_ref(), &fact)
+    pub(super) fn pin(&mut self, trail: &str, number: u64, pinned: Pinned) -> io::Result<()> {
+        let name = layout::commit(trail, number);
+        let fact = serde_json::to_vec(&PinFact { trail: trail.to_owned(), number, pinned })?;
+        self.pinned.add(name.as_ref(), &fact)
     }
 
     /// Pins that are stored otherwise, and for each trail the highest number of those that are not stored.
     fn unkept(&mut self, partition: usize, unkept: &mut Unkept) -> io::Result<()> {
-        let mut stored: HashMap<spill::Key, (u8, [u8; 32])> = HashMap::new();
+        let mut stored: HashMap<spill::Key, StoredFact> = HashMap::new();
         self.stored.read(partition, |key, fact| {
-            if let Some((flag, Ok(hash))) = fact.split_first().map(|(flag, hash)| (*flag, hash.try_into())) {
-                stored.insert(key, (flag, hash));
+            if let Ok(fact) = serde_json::from_slice(fact) {
+                stored.insert(key, fact);
             }
         })?;
         let starts = &self.starts;
         self.pinned.read(partition, |key, fact| {
-            let Some((hash, number, trail)) = parse_pin(fact) else { return };
-            if starts.get(&trail).is_some_and(|start| number < *start) {
+            let Ok(pin) = serde_json::from_slice::<PinFact>(fact) else { return };
+            if starts.get(&pin.trail).is_some_and(|start| pin.number < *start) {
                 return;
             }
-            match stored.get(&key) {
-                Some((BELIEVED, there)) if *there != hash => {
-                    unkept.other.insert((trail, number));
-                }
-                // Accused already, or as it should be.
-                Some(_) => {}
-                None => {
-                    let highest = unkept.absent.entry(trail).or_insert(number);
-                    *highest = number.max(*highest);
-                }
+            if let Some(stored) = stored.get(&key) {
+                unkept.compare(pin, stored);
+            } else {
+                let highest = unkept.absent.entry(pin.trail).or_insert(pin.number);
+                *highest = pin.number.max(*highest);
             }
         })
     }
@@ -69,14 +105,24 @@ impl Pins {
 
 #[derive(Default)]
 struct Unkept {
-    other: std::collections::BTreeSet<(String, u64)>,
+    other: BTreeSet<(String, u64)>,
+    /// Journal commits with seals that contradict the commits they name.
+    wrong_seals: BTreeSet<u64>,
     absent: BTreeMap<String, u64>,
 }
 
-fn parse_pin(fact: &[u8]) -> Option<([u8; 32], u64, String)> {
-    let (hash, rest) = fact.split_first_chunk::<32>()?;
-    let (number, trail) = rest.split_first_chunk::<8>()?;
-    Some((*hash, u64::from_be_bytes(*number), String::from_utf8(trail.to_vec()).ok()?))
+impl Unkept {
+    fn compare(&mut self, pin: PinFact, stored: &StoredFact) {
+        // Without a tree it is accused already.
+        let Some((size, root)) = stored.tree else { return };
+        if stored.commit != pin.pinned.commit {
+            self.other.insert((pin.trail, pin.number));
+        } else if let Some((stated_size, stated_root, seal)) = pin.pinned.tree
+            && (stated_size, stated_root) != (size, root)
+        {
+            self.wrong_seals.insert(seal);
+        }
+    }
 }
 
 impl Check<'_> {
@@ -90,6 +136,10 @@ impl Check<'_> {
             let detail = "something signed says that another commit was here";
             self.report.add(Verdict::Forked, layout::commit(&trail, number).to_string(), detail);
         }
+        for seal in unkept.wrong_seals {
+            let detail = "its seal contradicts a commit that it names";
+            self.report.add(Verdict::Modified, layout::commit(JOURNAL, seal).to_string(), detail);
+        }
         for (trail, number) in unkept.absent {
             self.report_absent(&trail, number);
         }
@@ -97,7 +147,7 @@ impl Check<'_> {
     }
 
     fn report_absent(&mut self, trail: &str, number: u64) {
-        if trail != layout::JOURNAL && !self.is_asked_for(trail) {
+        if trail != JOURNAL && !self.is_asked_for(trail) {
             return;
         }
         let name = Self::trail_name(trail);

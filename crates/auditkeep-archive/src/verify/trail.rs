@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::commit::{Past, believe, go_on, may_expire};
+use super::pins::Pinned;
 use super::segments::Presence;
 use super::{Check, Sealed, Verdict, VerifyError, describe};
 use crate::archive::{ArchiveError, failed};
@@ -48,6 +49,15 @@ enum Numbers {
     These(Vec<u64>),
 }
 
+impl Numbers {
+    fn newest_first(&self, first: u64) -> Box<dyn Iterator<Item = u64> + Send + '_> {
+        match self {
+            Self::Through(last) => Box::new((first..=*last).rev()),
+            Self::These(numbers) => Box::new(numbers.iter().rev().copied()),
+        }
+    }
+}
+
 impl Check<'_> {
     pub(super) async fn trail(&mut self, trail: &str, start: Option<&Start>) -> Result<(), VerifyError> {
         let (begin, mut past) = self.begin(trail, start).await?;
@@ -57,12 +67,8 @@ impl Check<'_> {
             Numbers::These(numbers) => numbers.last().copied().unwrap_or(begin),
         };
         self.last_numbers.insert(trail.to_owned(), last);
-        if last < begin {
-            // The commit that is believed is gone, with all after it; its pin says so in the end.
-            return Ok(());
-        }
-        let mut walk = self.expect_expired(trail, last).await?;
         let mut expected = begin + 1;
+        let mut walk = self.expect_expired(trail, &numbers, expected).await?;
         let numbers: Box<dyn Iterator<Item = u64> + Send> = match numbers {
             Numbers::Through(last) => Box::new(expected..=last),
             Numbers::These(numbers) => Box::new(numbers.into_iter()),
@@ -90,14 +96,15 @@ impl Check<'_> {
         start: Option<&Start>,
     ) -> Result<(u64, Option<Past>), VerifyError> {
         let Some(start) = start else { return Ok((0, Some(Past::start()))) };
-        self.pins.pin(trail, start.number, start.commit)?;
+        self.pins.pin(trail, start.number, Pinned::commit(start.commit))?;
         let path = layout::commit(trail, start.number);
-        let Some(bytes) = self.archive.find(&path).await? else { return Ok((start.number, None)) };
-        let believed = Sha256::of(&bytes) == start.commit;
-        self.pins.begin(trail, start.number, Sha256::of(&bytes))?;
-        let commit: Option<Commit> = crate::archive::read_canonical(path.as_ref(), &bytes).ok();
-        let past = commit.filter(|_| believed).map(|commit| Past::of(&commit.body, start.commit));
-        Ok((start.number, past))
+        let bytes = self.archive.find(&path).await?.filter(|bytes| Sha256::of(bytes) == start.commit);
+        let commit =
+            bytes.and_then(|bytes| crate::archive::read_canonical::<Commit>(path.as_ref(), &bytes).ok());
+        // If it is gone or another one, its pin says so in the end, and nothing is believed of the trail.
+        let Some(Commit { body, .. }) = commit else { return Ok((0, Some(Past::start()))) };
+        self.pins.begin(trail, start.number, start.commit, &body)?;
+        Ok((start.number, Some(Past::of(&body, start.commit))))
     }
 
     /// Reports what is none of the trail's own, and finds out which commits above `begin` are stored.
@@ -131,13 +138,15 @@ impl Check<'_> {
         self.report.add(Verdict::Missing, layout::commit(trail, from).to_string(), detail);
     }
 
-    /// Which segments may be absent, by the last commit; the walk then sees whether it is right.
-    async fn expect_expired(&self, trail: &str, last: u64) -> Result<Walk, VerifyError> {
+    /// Which segments may be absent, by the last commit that can be believed; the walk then sees whether it is right.
+    async fn expect_expired(&self, trail: &str, numbers: &Numbers, first: u64) -> Result<Walk, VerifyError> {
         let mut walk = Walk::default();
-        let Ok(Some(head)) = trail::read_by(self.archive, &self.keys, trail, last).await else {
-            return Ok(walk);
-        };
-        walk.expired_through = head.body.standing().expired_through;
+        for number in numbers.newest_first(first) {
+            if let Ok(Some(head)) = trail::read_by(self.archive, &self.keys, trail, number).await {
+                walk.expired_through = head.body.standing().expired_through;
+                break;
+            }
+        }
         if walk.expired_through > 0
             && let Ok(Some(through)) =
                 trail::read_by(self.archive, &self.keys, trail, walk.expired_through).await
@@ -160,19 +169,26 @@ impl Check<'_> {
             Ok(bytes) => bytes,
             Err(error @ ArchiveError::Damaged { .. }) => {
                 self.report.add(Verdict::Modified, path.to_string(), describe(&error));
-                self.pins.store(trail, number, Sha256([0; 32]), false)?;
+                self.pins.store(trail, number, Sha256([0; 32]), None)?;
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
         let hash = Sha256::of(&bytes);
         let believed = believe(self.archive, &self.keys, (trail, number), &path, &bytes, &mut self.report)?;
-        self.pins.store(trail, number, hash, believed.is_some())?;
+        self.pins.store(trail, number, hash, believed.as_ref().map(|commit| &commit.body))?;
         let Some(Commit { body, .. }) = believed else { return Ok(None) };
         if let Some(past) = &past {
             self.check_expiry(&body, past).await?;
         }
+        let is_known = past.is_some();
         let past = go_on(&path, &body, hash, past, &mut self.report);
+        if trail == JOURNAL && !is_known {
+            // What a lost commit put in force, this one's signer vouches for.
+            let followed = crate::journal::follow_keys(self.archive, &body.standing(), &mut self.keys).await;
+            drop(followed);
+            self.take_keys(&body);
+        }
         self.learn(&body, walk).await?;
         self.name_segments(&body, walk).await?;
         match trail {
@@ -206,7 +222,7 @@ impl Check<'_> {
     /// What a commit says of keys, of other trails, and of gaps.
     async fn learn(&mut self, body: &Body, walk: &mut Walk) -> Result<(), VerifyError> {
         if let Some(pin) = body.journal.filter(|pin| walk.journal != Some(*pin)) {
-            self.pins.pin(JOURNAL, pin.number, pin.commit)?;
+            self.pins.pin(JOURNAL, pin.number, Pinned::commit(pin.commit))?;
             walk.journal = Some(pin);
         }
         for leaf in body.leaves.iter().filter_map(Leaf::control) {
@@ -224,6 +240,12 @@ impl Check<'_> {
             }
         }
         Ok(())
+    }
+
+    fn take_keys(&mut self, body: &Body) {
+        for known in body.standing().keys.into_values() {
+            self.keys.add(known.key);
+        }
     }
 
     async fn learn_keys(&mut self, body: &Body) {
@@ -268,6 +290,10 @@ impl Check<'_> {
             _ => None,
         };
         let seal = sealed.as_ref().and_then(|head| crate::journal::seal_of(&head.body.leaves));
+        if seal.is_none() {
+            let detail = "it retires a key up to a seal that is not there";
+            self.report.add(Verdict::Modified, layout::commit(JOURNAL, number).to_string(), detail);
+        }
         self.keys.retire(signer, number, seal);
     }
 
@@ -281,7 +307,7 @@ impl Check<'_> {
             self.report.add(Verdict::RolledBack, layout::commit(JOURNAL, number).to_string(), detail);
         }
         for (trail, head) in seal.heads.iter().filter(|(trail, head)| before.get(*trail) != Some(*head)) {
-            self.pins.pin(trail, head.number, head.commit)?;
+            self.pins.pin(trail, head.number, Pinned::head(head, number))?;
         }
         self.report.sealed = Some(Sealed { commit: number, time: seal.time });
         walk.seal = Some(seal.clone());

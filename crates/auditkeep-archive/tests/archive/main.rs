@@ -1,10 +1,13 @@
 //! The archive from outside: what its protocol promises when writes fail, processes race and storage lies.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what the tests share is part of the tests")]
+#![expect(clippy::unwrap_used, reason = "what the tests share is part of the tests")]
 
-mod building;
-mod faults;
+use auditkeep_archive::test_support::{building, faults};
+
+mod fault_table;
 mod proof;
+mod sealing;
 mod signers;
+mod stores;
 mod trail;
 mod verify;

@@ -81,60 +81,6 @@ async fn sixteen_appenders_lose_nothing_and_double_nothing() {
 }
 
 #[tokio::test]
-async fn every_write_may_fail_or_fail_and_be_done() {
-    for fault in [Fault::Failed, Fault::FailedButDone] {
-        // For each of two commits: segment, commit, head hint.
-        for at in 1..=6 {
-            let inner: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-            let whole = archive(inner.clone()).await;
-            let faulty: Arc<dyn ObjectStore> = Arc::new(FaultyStore::new(inner, fault, at));
-            let faulty = Archive::open(faulty).await.unwrap();
-            for raw in [&b"one\n"[..], b"two\n"] {
-                let mut attempts = 0;
-                while !try_append(&faulty, raw).await {
-                    attempts += 1;
-                    assert!(attempts < 3, "{fault:?} at write {at}");
-                }
-            }
-            assert_whole(&whole, 2).await;
-        }
-    }
-}
-
-/// One attempt of a process that knows nothing of earlier ones. True once the bytes are in the trail.
-async fn try_append(archive: &Archive, raw: &[u8]) -> bool {
-    let head = trail::head(archive, TRAIL).await.unwrap();
-    let end =
-        head.as_ref().and_then(|head| head.body.cursors.values().next()).map_or(0, |cursor| cursor.offset);
-    let expected = if raw == b"one\n" { 0 } else { 4 };
-    if end > expected {
-        return true;
-    }
-    let Ok(addition) = tokio::spawn({
-        let (archive, head, raw) = (archive.clone(), head.clone(), raw.to_vec());
-        async move { addition(&archive, head.as_ref(), &raw).await }
-    })
-    .await
-    else {
-        return false;
-    };
-    trail::append(archive, &key(1), TRAIL, head.as_ref(), addition).await.is_ok()
-}
-
-#[tokio::test]
-async fn creating_an_archive_may_fail_or_fail_and_be_done() {
-    for (fault, there) in [(Fault::Failed, false), (Fault::FailedButDone, true)] {
-        let store: Arc<dyn ObjectStore> = Arc::new(FaultyStore::new(Arc::new(InMemory::new()), fault, 1));
-        let create =
-            || Archive::create(store.clone(), "0".repeat(32), key(1).public().clone(), Timestamp::UNIX_EPOCH);
-        assert!(create().await.is_err());
-        assert_eq!(Archive::open(store.clone()).await.is_ok(), there);
-        assert_eq!(matches!(create().await, Err(ArchiveError::Exists)), there);
-        assert!(Archive::open(store.clone()).await.is_ok());
-    }
-}
-
-#[tokio::test]
 async fn nobody_goes_on_over_a_hole() {
     for hint in ["1", "2", "4", "9", "gone"] {
         let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());

@@ -5,6 +5,10 @@ use std::sync::Arc;
 use auditkeep_archive::archive::{Archive, ArchiveError};
 use auditkeep_archive::layout;
 use auditkeep_archive::verify::{Report, Verdict, VerifyError, verify};
+use auditkeep_core::integrity::canonical;
+use auditkeep_core::integrity::checkpoint::Checkpoint;
+use auditkeep_core::integrity::hash::Sha256;
+use auditkeep_core::integrity::note;
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -199,13 +203,28 @@ async fn what_a_newer_version_wrote_is_not_called_damaged() {
     // Understood, and not what was signed.
     assert_eq!(victim.verdicts().await[0], (Verdict::Modified, commit(9).to_string()));
 
+    // Not understood, and not signed either.
     let newer = forged.replace("\"format\":3,\"journal\"", "\"format\":3,\"future\":0,\"journal\"");
-    victim.write(&commit(9), newer.into_bytes()).await;
+    victim.write(&commit(9), newer.clone().into_bytes()).await;
+    assert_eq!(victim.verdicts().await[0], (Verdict::Modified, commit(9).to_string()));
+
+    victim.write(&commit(9), signed_again(&newer)).await;
     let refused = verify(&victim.archive, &[key(1).public().clone()], &|_| {}).await;
     assert!(
         matches!(refused, Err(VerifyError::Archive(ArchiveError::Newer { format: 3, .. }))),
         "{refused:?}"
     );
+}
+
+/// The same commit with a right note over its body, whatever that is.
+fn signed_again(commit: &str) -> Vec<u8> {
+    let mut commit: serde_json::Value = serde_json::from_str(commit).unwrap();
+    let body = canonical::to_vec(&commit["body"]).unwrap();
+    let stated = Checkpoint::parse(commit["checkpoint"].as_str().unwrap()).unwrap();
+    let text = Checkpoint { body: Sha256::of(&body), ..stated }.text();
+    let signature = key(1).sign(text.as_bytes());
+    commit["checkpoint"] = note::assemble(&text, key(1).public(), &signature).into();
+    canonical::to_vec(&commit).unwrap()
 }
 
 #[tokio::test]

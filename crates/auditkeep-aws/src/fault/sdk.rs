@@ -1,4 +1,4 @@
-//! Failures of an SDK client as [`SourceError`].
+//! Failures of an SDK client as errors of ours.
 //!
 //! Guarantees: the SDK's own error, whose `Debug` form holds the raw answer, is not passed on; its texts are.
 //! Does not try again; the client did.
@@ -16,21 +16,40 @@ use super::{AwsFault, presentable_chain};
 #[error("{0}")]
 struct NoAnswer(String);
 
+/// A call that did not succeed.
+pub(crate) struct Refusal {
+    pub(crate) kind: SourceErrorKind,
+    /// Such as `AccessDeniedException`; empty if AWS did not answer, or without one.
+    pub(crate) code: String,
+    pub(crate) cause: Box<dyn Error + Send + Sync>,
+}
+
 pub(crate) fn source_error<E>(operation: &'static str, object: &str, error: &SdkError<E>) -> SourceError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let (kind, cause): (_, Box<dyn Error + Send + Sync>) = match error {
+    let Refusal { kind, cause, .. } = refusal(error);
+    SourceError { kind, operation, object: object.to_owned(), cause }
+}
+
+pub(crate) fn refusal<E>(error: &SdkError<E>) -> Refusal
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
         SdkError::ServiceError(answer) => {
             let refusal = answer.err();
             let status = answer.raw().status().as_u16();
             let (code, message) = (refusal.code().unwrap_or_default(), refusal.message().unwrap_or_default());
             let fault = AwsFault::new(status, code, message);
-            (fault.kind(), fault.into())
+            Refusal { kind: fault.kind(), code: fault.code().to_owned(), cause: fault.into() }
         }
-        other => (kind_without_answer(other), NoAnswer(presentable_chain(other)).into()),
-    };
-    SourceError { kind, operation, object: object.to_owned(), cause }
+        other => Refusal {
+            kind: kind_without_answer(other),
+            code: String::new(),
+            cause: NoAnswer(presentable_chain(other)).into(),
+        },
+    }
 }
 
 fn kind_without_answer<E: Error + 'static>(error: &SdkError<E>) -> SourceErrorKind {

@@ -1,4 +1,4 @@
-//! The AWS crate against servers: scripted ones that answer wrongly, the lab's RDS, and moto's S3.
+//! The AWS crate against servers: scripted ones that answer wrongly, the lab's RDS, and moto's S3 and KMS.
 
 #[cfg(test)]
 mod chain;
@@ -6,6 +6,8 @@ mod chain;
 mod download;
 #[cfg(test)]
 mod emulator;
+#[cfg(test)]
+mod kms;
 #[cfg(test)]
 mod listing;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use auditkeep_aws::{RdsAccount, RdsOptions, Timeouts};
 use auditkeep_core::engine::Engine;
-use auditkeep_pipeline::source::{Instance, SourceError};
+use auditkeep_pipeline::source::Instance;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -162,7 +162,7 @@ pub(crate) fn instance(name: &str) -> Instance {
 }
 
 /// The error with its causes, as a person sees it; and no output of it reveals anything.
-pub(crate) fn shown(failure: &SourceError) -> String {
+pub(crate) fn shown(failure: &(dyn Error + 'static)) -> String {
     let mut text = failure.to_string();
     let mut next = failure.source();
     while let Some(cause) = next {

@@ -41,6 +41,14 @@ pub enum BadKey {
     Point,
 }
 
+/// What a key signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    Ed25519,
+    /// ECDSA on NIST P-256 with SHA-256.
+    EcdsaP256,
+}
+
 /// A key that checks signatures.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -74,6 +82,13 @@ impl VerifyingKey {
     /// `<name>+<key id>`: what a signature says of its signer.
     pub fn signer(&self) -> String {
         format!("{}+{}", self.name, hex::encode(self.id))
+    }
+
+    pub fn kind(&self) -> KeyKind {
+        match self.key {
+            PublicKey::Ed25519(_) => KeyKind::Ed25519,
+            PublicKey::EcdsaP256(_) => KeyKind::EcdsaP256,
+        }
     }
 
     /// `signature` is 64 bytes by Ed25519, and for ECDSA the DER of an `ECDSA-Sig-Value`.

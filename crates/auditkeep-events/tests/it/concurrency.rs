@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use auditkeep_archive::test_support::faults::FaultyStore;
 use auditkeep_events::DeltaTables;
 use auditkeep_pipeline::table::EventTable;
 use futures::future::join_all;
@@ -11,7 +12,6 @@ use tokio::sync::Barrier;
 
 use crate::append::files;
 use crate::rows::{Archive, derived};
-use crate::store::FaultyStore;
 
 /// Runs every append at once, each as a process of its own would.
 async fn race(archive: &Archive, appends: Vec<(&'static str, u64)>) {
@@ -65,7 +65,8 @@ async fn a_table_is_created_once() {
     let archive = Archive::new();
     let creation = Arc::new(Barrier::new(2));
     let appends = ["a", "b"].map(|trail| {
-        let store = FaultyStore::creating_together(archive.store(), Arc::clone(&creation));
+        let first = "00000000000000000000.json";
+        let store = FaultyStore::meeting(archive.store(), first, Arc::clone(&creation));
         let tables = DeltaTables::new(Arc::new(store), archive.url.clone());
         async move { tables.append(derived(trail, 0, 3)).await.unwrap() }
     });

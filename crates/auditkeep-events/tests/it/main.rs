@@ -11,4 +11,3 @@ mod filters;
 mod query;
 mod rows;
 mod s3;
-mod store;

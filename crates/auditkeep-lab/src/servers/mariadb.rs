@@ -132,7 +132,7 @@ impl MariadbServer {
         command.arg(format!("--server-audit-file-rotations={}", options.rotations));
         command.arg(format!("--server-audit-query-log-limit={}", options.query_log_limit));
         command.args(&options.arguments).stdout(output).stderr(errors);
-        let mut running = Running::spawn(&mut command, Signal::TERM, Signal::TERM)
+        let mut running = Running::spawn(&mut command, Signal::TERM, Signal::TERM, Some(directory))
             .map_err(|source| ServerError::file("start", &program, source))?;
 
         let asked = Instant::now();

@@ -3,21 +3,27 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 
+use rustix::process::Signal;
+use serde_json::Value;
+
 use super::ServerError;
+use super::bucket::SignedS3;
+use super::process::Running;
 
 const SERVER: &str = "moto";
-/// moto checks no signature for its first calls; these only have to look like one.
-const ANY_IAM_SIGNATURE: &str = "AWS4-HMAC-SHA256 Credential=AKIAROOT/20261121/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0";
+/// Where the keys are that [`MotoServer::kms`] makes.
+pub const REGION: &str = "us-east-1";
 const ALLOW_S3: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
 
 /// A running moto. It ends when this is dropped.
 #[derive(Debug)]
 pub struct MotoServer {
-    process: Child,
+    // Held for its end.
+    _running: Running,
     endpoint: String,
 }
 
@@ -25,14 +31,12 @@ impl MotoServer {
     /// Starts moto and waits until it listens.
     pub fn start() -> Result<Self, ServerError> {
         let python = python()?;
-        let mut process = Command::new(&python)
-            .args(["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
+        let mut command = Command::new(&python);
+        command.args(["-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut running = Running::spawn(&mut command, Signal::TERM, Signal::KILL, None)
             .map_err(|source| ServerError::file("start", &python, source))?;
-        let Some(stderr) = process.stderr.take() else {
+        let Some(stderr) = running.take_stderr() else {
             return Err(ServerError::Died { server: SERVER, log: String::new() });
         };
         let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
@@ -45,7 +49,7 @@ impl MotoServer {
         // Read on, or moto would wait for room in the pipe.
         thread::spawn(move || lines.for_each(drop));
         match endpoint {
-            Some(endpoint) => Ok(Self { process, endpoint }),
+            Some(endpoint) => Ok(Self { _running: running, endpoint }),
             None => Err(ServerError::Died { server: SERVER, log }),
         }
     }
@@ -55,9 +59,13 @@ impl MotoServer {
         &self.endpoint
     }
 
+    /// S3 as it is, without this project's own way to it. Any credentials are right, until they are enforced.
+    pub fn s3(&self) -> SignedS3 {
+        SignedS3::new(&self.endpoint, "any", "any")
+    }
+
     pub async fn create_bucket(&self, name: &str) -> Result<(), ServerError> {
-        let request = reqwest::Client::new().put(format!("{}/{name}", self.endpoint));
-        send(request, "create a bucket").await.map(drop)
+        self.s3().create_bucket(name).await
     }
 
     /// From now on credentials are checked. Returns the access key id and the secret of the one user there is, who may do
@@ -73,21 +81,25 @@ impl MotoServer {
         Ok((element(&key, "AccessKeyId"), element(&key, "SecretAccessKey")))
     }
 
+    /// Calls an operation of KMS, such as `CreateKey`, in [`REGION`].
+    pub async fn kms(&self, operation: &str, request: &Value) -> Result<Value, ServerError> {
+        let request = reqwest::Client::new()
+            .post(&self.endpoint)
+            .header("authorization", any_signature("kms"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", format!("TrentService.{operation}"))
+            .body(request.to_string());
+        // Some operations answer with nothing.
+        Ok(serde_json::from_str(&send(request, "call KMS").await?).unwrap_or(Value::Null))
+    }
+
     async fn iam(&self, call: &str) -> Result<String, ServerError> {
         let request = reqwest::Client::new()
             .post(&self.endpoint)
-            .header("authorization", ANY_IAM_SIGNATURE)
+            .header("authorization", any_signature("iam"))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(format!("{call}&Version=2010-05-08"));
         send(request, "ask for a user").await
-    }
-}
-
-impl Drop for MotoServer {
-    fn drop(&mut self) {
-        // It keeps nothing that would have to be saved, and it may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -106,6 +118,13 @@ async fn send(request: reqwest::RequestBuilder, action: &'static str) -> Result<
     let failed = |source| ServerError::client(action, source);
     let answer = request.send().await.map_err(failed)?.error_for_status().map_err(failed)?;
     answer.text().await.map_err(failed)
+}
+
+/// moto checks no signature for its first calls; these only have to look like one.
+fn any_signature(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=AKIAROOT/20261121/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
 }
 
 fn element(document: &str, name: &str) -> String {

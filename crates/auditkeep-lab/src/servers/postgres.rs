@@ -121,7 +121,7 @@ impl PostgresServer {
             .args(["-p", &port.to_string()])
             .stdout(output)
             .stderr(errors);
-        let mut running = Running::spawn(&mut command, Signal::INT, Signal::QUIT)
+        let mut running = Running::spawn(&mut command, Signal::INT, Signal::QUIT, Some(directory))
             .map_err(|source| ServerError::file("start", &program, source))?;
 
         let asked = Instant::now();

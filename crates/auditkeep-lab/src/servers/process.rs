@@ -1,15 +1,15 @@
 //! The parts of a launcher that do not depend on the server: whom it runs as, its directory, its process and its end.
 //!
 //! A child never outlives its handle: dropping it asks the server to end, waits, and kills it in the end. A small shell
-//! watches this process through a pipe and stops the server when this process is killed; the temporary directory then
-//! stays behind.
+//! watches this process through a pipe. When this process ends without dropping the handle, because it was killed or
+//! because the handle is a static, the shell stops the server and removes its directory.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,19 @@ use super::ServerError;
 const GRACE: Duration = Duration::from_secs(20);
 /// How much of a server's own log goes into an error.
 const LOG_TAIL: usize = 2_000;
-/// Blocks until the pipe to this process closes, then stops the server whose process id is the argument.
-const WATCHDOG: &str = r#"read -r _; kill -s "$1" "$2" 2>/dev/null"#;
+/// Blocks until the pipe to this process closes, then stops the server and removes its directory once it has ended. The
+/// arguments are the signal, the process id and the directory, which may be empty. Where several servers share a directory,
+/// one may still write while the shell of another removes it, so it is tried again.
+const WATCHDOG: &str = r#"
+read -r _
+kill -s "$1" "$2" 2>/dev/null
+[ -n "$3" ] || exit 0
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    kill -0 "$2" 2>/dev/null || rm -rf -- "$3" 2>/dev/null
+    [ -e "$3" ] || exit 0
+    sleep 0.5
+done
+"#;
 
 /// The system user that a server runs as when this process is root.
 #[derive(Clone, Copy, Debug)]
@@ -122,24 +133,31 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn spawn(command: &mut Command, graceful: Signal, immediate: Signal) -> io::Result<Self> {
+    /// `directory` is what the server must not leave behind, if there is anything.
+    pub(super) fn spawn(
+        command: &mut Command,
+        graceful: Signal,
+        immediate: Signal,
+        directory: Option<&Path>,
+    ) -> io::Result<Self> {
         let child = command.process_group(0).spawn()?;
         let mut running = Self { child, watchdog: None, graceful, immediate };
-        running.watchdog = Some(running.watch()?);
+        running.watchdog = Some(running.watch(directory)?);
         Ok(running)
     }
 
-    fn watch(&self) -> io::Result<Child> {
+    fn watch(&self, directory: Option<&Path>) -> io::Result<Child> {
         let mut shell = Command::new("/bin/sh");
-        shell.args([
-            "-c",
-            WATCHDOG,
-            "watchdog",
-            &self.immediate.as_raw().to_string(),
-            &self.child.id().to_string(),
-        ]);
+        shell.args(["-c", WATCHDOG, "watchdog"]);
+        shell.arg(self.immediate.as_raw().to_string()).arg(self.child.id().to_string());
+        shell.arg(directory.unwrap_or(Path::new("")));
         // Its own group, for a Ctrl-C at the terminal must not end it before it has done its work.
         shell.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+    }
+
+    /// What the server writes to its standard error, if that was asked to be a pipe and is not taken yet.
+    pub(super) fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -182,7 +200,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Err(error) = self.end(self.immediate) {
-            tracing::warn!(%error, process = self.child.id(), "a database server could not be stopped");
+            tracing::warn!(%error, process = self.child.id(), "a server could not be stopped");
         }
     }
 }

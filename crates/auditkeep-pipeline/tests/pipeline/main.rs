@@ -10,8 +10,7 @@
     reason = "what the tests share is part of the tests"
 )]
 
-#[path = "../../../auditkeep-archive/tests/archive/faults.rs"]
-mod faults;
+use auditkeep_archive::test_support::faults;
 
 mod broken_sources;
 mod collectors;

@@ -1,7 +1,6 @@
 //! Every single write to the store goes wrong once, and a second pass puts it right.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use auditkeep_archive::archive::Archive;
 use auditkeep_core::engine::Engine;
@@ -51,7 +50,7 @@ async fn pass_with_fault(logs: &ScriptedLogs, known: usize, fault: Fault, at: u6
     // Only of the head hint nobody needs to know whether it was written.
     let done = world.commit_count().await == u64::from(known > 0) + 1;
     assert!(outcome.is_err() || done, "{fault:?} at write {at}: {outcome:?}");
-    let writes = store.writes.load(Ordering::SeqCst);
+    let writes = store.writes();
 
     world.collect().await;
     assert_eq!(world.collect().await.commits, 0, "{fault:?} at write {at}");

@@ -101,7 +101,7 @@ pub struct Skipped {
 
 pub async fn run(context: &Context, arguments: &CollectArguments) -> Result<Exit, Failure> {
     let archive = context.archive().await?;
-    let key = context.signing_key()?;
+    let key = context.signing_key().await?;
     let mut collection = Collection::default();
     let sources = sources(context, arguments);
     for rds in &sources {

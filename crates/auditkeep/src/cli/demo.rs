@@ -23,7 +23,7 @@ use super::collect::{Collection, collect_account};
 use super::{Context, Global, derive, init, query, verify};
 use crate::config::{Config, RdsConfig};
 use crate::failure::{Exit, Failure};
-use crate::keys;
+use crate::keys::{self, KeyPlace};
 use crate::output::{data, json};
 use crate::place::Place;
 
@@ -85,7 +85,7 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
     }
 
     say("\n2. Verify that everything is there and unaltered\n")?;
-    let key = keys::read_public_key(&keys::public_path(&context.key_path).display().to_string())?;
+    let key = keys::read_public_key(&context.key.public_path().display().to_string())?;
     let roots = vec![key.clone()];
     let verified =
         verify::check(Arc::clone(archive.store()), &Verification { roots, ..Verification::default() })
@@ -127,19 +127,20 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
 /// The demo's own configuration, key and archive; those of an earlier run are used again.
 async fn prepare(directory: &DemoDirectory, json: bool) -> Result<Context, Failure> {
     if !directory.config().exists() {
-        init::make(&directory.config(), &directory.key(), &directory.archive().display().to_string()).await?;
+        let key = KeyPlace::File(directory.key());
+        init::make(&directory.config(), &key, &directory.archive().display().to_string()).await?;
     }
     // Not what the configuration says by now: recorded logs must get into no other archive.
     let config = Config {
         archive: Some(std::path::absolute(directory.archive())?.display().to_string()),
-        key: Some(std::path::absolute(directory.key())?),
+        key: Some(std::path::absolute(directory.key())?.display().to_string()),
         ..Config::default()
     };
     Context::of(config, json)
 }
 
 async fn collect(context: &Context, archive: &Archive) -> Result<Collection, Failure> {
-    let key = context.signing_key()?;
+    let key = context.signing_key().await?;
     let emulator = Emulator::start(EmulatorOptions::loopback(recorded::fleet())).await?;
     let credential = LabCredential::well_known();
     let sdk_config = auditkeep_aws::config::of_credentials(

@@ -49,7 +49,7 @@ pub async fn run(context: &Context, arguments: &ImportArguments) -> Result<Exit,
         ));
     }
     let archive = context.archive().await?;
-    let key = context.signing_key()?;
+    let key = context.signing_key().await?;
     // Kept until the end: when it goes, the copy of standard input goes.
     let spool = tempfile::NamedTempFile::new()?;
     let logs = find(arguments, &spool)?;

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
+use auditkeep_archive::journal;
 use auditkeep_core::integrity::key::VerifyingKey;
 use clap::Args;
 use serde::Serialize;
 
-use super::{DEFAULT_ARCHIVE, DEFAULT_KEY, Global, now};
+use super::{DEFAULT_ARCHIVE, DEFAULT_KEY, Global, WRITER, now};
 use crate::config::FILE_NAME;
 use crate::failure::{Exit, Failure};
-use crate::keys;
+use crate::keys::{self, KeyPlace};
 use crate::output::{data, json};
 use crate::place::Place;
 
@@ -33,15 +34,20 @@ pub struct Made {
 
 pub async fn run(global: &Global, _: &InitArguments) -> Result<Exit, Failure> {
     let config = global.config.clone().unwrap_or_else(|| PathBuf::from(FILE_NAME));
-    let key_path = global.key.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_KEY));
+    let directory = config.parent().unwrap_or(Path::new(""));
+    let key = KeyPlace::parse(global.key.as_deref().unwrap_or(DEFAULT_KEY), Path::new(""), directory)?;
     let archive_url = global.archive.clone().unwrap_or_else(|| DEFAULT_ARCHIVE.to_owned());
-    let made = make(&config, &key_path, &archive_url).await?;
+    let made = make(&config, &key, &archive_url).await?;
     if global.json {
         json(&made)?;
         return Ok(Exit::Fine);
     }
     data(&format!("configuration  {}", made.config))?;
-    data(&format!("signing key    {}  (only you can read it; keep a copy elsewhere)", made.key))?;
+    let about = match key {
+        KeyPlace::File(_) => "only you can read it; keep a copy elsewhere",
+        KeyPlace::Kms { .. } => "it stays in AWS KMS",
+    };
+    data(&format!("signing key    {}  ({about})", made.key))?;
     data(&format!("public key     {}", made.public_key))?;
     data(&format!("archive        {}  (id {})", made.archive, made.archive_id))?;
     data(
@@ -51,7 +57,7 @@ pub async fn run(global: &Global, _: &InitArguments) -> Result<Exit, Failure> {
 }
 
 /// Makes what is missing: the key, the archive, and last the configuration that names them.
-pub async fn make(config: &Path, key_path: &Path, archive_url: &str) -> Result<Made, Failure> {
+pub async fn make(config: &Path, key: &KeyPlace, archive_url: &str) -> Result<Made, Failure> {
     let place = Place::parse(archive_url, Path::new(""))?;
     if config.exists() {
         return Err(Failure::new(
@@ -59,13 +65,15 @@ pub async fn make(config: &Path, key_path: &Path, archive_url: &str) -> Result<M
             "it was left as it is; name another file with `--config`, or go on with `auditkeep collect`",
         ));
     }
-    let key = keys::create_or_read(key_path)?;
-    let archive = make_archive(&place, key.public()).await?;
-    keys::write_new(config, &config_text(config, archive_url, key_path)?, 0o644)?;
+    let public = key.make().await?;
+    let archive = make_archive(&place, &public).await?;
+    // From here on the journal says which archive.json is the right one.
+    journal::begin(&archive, &*key.signer().await?, now(), WRITER).await?;
+    keys::write_new(config, &config_text(config, archive_url, key)?, 0o644)?;
     Ok(Made {
         config: config.display().to_string(),
-        key: key_path.display().to_string(),
-        public_key: key.public().to_string(),
+        key: key.shown(),
+        public_key: public.to_string(),
         archive: archive_url.to_owned(),
         archive_id: archive.manifest().id.clone(),
     })
@@ -87,7 +95,7 @@ async fn make_archive(place: &Place, key: &VerifyingKey) -> Result<Archive, Fail
 }
 
 /// The configuration as it is written; relative paths start at its directory.
-fn config_text(config: &Path, archive: &str, key: &Path) -> Result<String, Failure> {
+fn config_text(config: &Path, archive: &str, key: &KeyPlace) -> Result<String, Failure> {
     let base = std::path::absolute(config)?.parent().map(Path::to_owned).unwrap_or_default();
     let seen_from_base = |path: &Path| -> Result<String, Failure> {
         let absolute = std::path::absolute(path)?;
@@ -99,7 +107,10 @@ fn config_text(config: &Path, archive: &str, key: &Path) -> Result<String, Failu
     } else {
         seen_from_base(Path::new(archive))?
     };
-    let key = seen_from_base(key)?;
+    let key = match key {
+        KeyPlace::File(path) => seen_from_base(path)?,
+        KeyPlace::Kms { .. } => toml::Value::String(key.shown()).to_string(),
+    };
     Ok(format!(
         "\
 # The configuration of auditkeep. Every setting can be given on the command line instead.
@@ -108,8 +119,11 @@ fn config_text(config: &Path, archive: &str, key: &Path) -> Result<String, Failu
 # Where evidence and tables are kept: a directory, file:///dir or s3://bucket/prefix.
 archive = {archive}
 
-# The key that signs each commit, made by `auditkeep init`. Whoever has it can write history; whoever has the
-# public half (the .pub file beside it) can check it.
+# The key that signs each commit. Whoever can sign with it can write history; whoever has the public half can check it.
+# Either a file, which `auditkeep init` makes, with the public half in the .pub file beside it; or a key in AWS KMS,
+# written \"awskms:alias/name\" or with the key's id or ARN, which never leaves KMS and is needed to sign only. It must be
+# of the kind ECC_NIST_P256 or ECC_NIST_EDWARDS25519 and for SIGN_VERIFY; the credentials need kms:GetPublicKey and
+# kms:Sign; and `auditkeep init` writes its public half to auditkeep.pub beside this file.
 key = {key}
 
 # Where to collect from: one table per account and region. Without any, `auditkeep collect` uses the region and
@@ -122,6 +136,21 @@ key = {key}
 # # Names of instances; * stands for any text. Without `include`, all instances.
 # include = [\"shop-*\"]
 # exclude = [\"*-test\"]
+
+# Who keeps the checkpoints of `auditkeep seal`, out of reach of whoever can alter the archive: a directory or bucket that gets
+# every seal, a file that gets the newest signed note (for a repository, say), or an address that seals are posted to.
+#
+# [[witness]]
+# name = \"audit-account\"
+# place = \"s3://bucket-of-another-account/auditkeep\"
+#
+# [[witness]]
+# name = \"repository\"
+# file = \"checkpoints/auditkeep.note\"
+#
+# [[witness]]
+# name = \"chat\"
+# webhook = \"https://chat.example/hooks/auditkeep\"
 "
     ))
 }
@@ -135,8 +164,9 @@ mod tests {
     fn the_configuration_can_be_read_back_with_every_setting_on() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE_NAME);
-        let text = config_text(&path, "s3://bucket/audit", &directory.path().join("k.key")).unwrap();
-        let all = text.replace("# [[rds]]", "[[rds]]").replace("\n# # ", "\n# ");
+        let key = KeyPlace::File(directory.path().join("k.key"));
+        let text = config_text(&path, "s3://bucket/audit", &key).unwrap();
+        let all = text.replace("# [[", "[[").replace("\n# # ", "\n# ");
         let all: String = all
             .lines()
             .map(|line| match line.strip_prefix("# ") {
@@ -147,8 +177,9 @@ mod tests {
         std::fs::write(&path, all).unwrap();
         let read = config::load(Some(&path)).unwrap();
         assert_eq!(read.archive.as_deref(), Some("s3://bucket/audit"));
-        assert_eq!(read.key.as_deref(), Some(Path::new("k.key")));
+        assert_eq!(read.key.as_deref(), Some("k.key"));
         assert_eq!(read.rds[0].include, ["shop-*"]);
         assert!(read.rds[0].endpoint.is_some());
+        assert_eq!(read.witness.len(), 3);
     }
 }

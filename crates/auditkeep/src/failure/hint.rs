@@ -5,16 +5,21 @@ use std::error::Error;
 use auditkeep_archive::archive::ArchiveError;
 use auditkeep_archive::proof::ProofError;
 use auditkeep_archive::trail::TrailError;
+use auditkeep_archive::verify::VerifyError;
 use auditkeep_aws::config::ConfigError;
+use auditkeep_aws::{KmsError, KmsErrorKind};
 use auditkeep_core::integrity::note::NoteError;
 use auditkeep_events::QueryError;
 use auditkeep_pipeline::collect::{CollectError, FileError};
 use auditkeep_pipeline::derive::DeriveError;
 use auditkeep_pipeline::source::{SourceError, SourceErrorKind};
+use auditkeep_pipeline::witness::WitnessError;
 
 const NEWER: &str = "a newer auditkeep wrote this; use that version or a later one";
 const LOOK: &str =
     "run `auditkeep verify` to see what else is wrong, and keep the archive as it is for an investigation";
+const KMS_KIND: &str =
+    "make a key that can sign here: `aws kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY`";
 /// A table that knows more than its archive may be all that is left of commits that somebody took away.
 const AHEAD: &str = "keep both the archive and the tables as they are: either these tables are of another archive, or this archive has lost its latest commits and the tables are their only witness; run `auditkeep verify`, and compare with a copy of the archive";
 
@@ -31,6 +36,12 @@ pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 fn own_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref() {
+        return of_verify(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_witness(error);
+    }
     if let Some(error) = error.downcast_ref() {
         return of_archive(error);
     }
@@ -55,7 +66,30 @@ fn own_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref() {
         return Some(of_config(error));
     }
+    if let Some(error) = error.downcast_ref() {
+        return Some(of_kms(error));
+    }
     error.downcast_ref().and_then(of_query)
+}
+
+fn of_verify(error: &VerifyError) -> Option<&'static str> {
+    match error {
+        VerifyError::Archive(error) => of_archive(error),
+        VerifyError::Keys(error) => of_trail(error),
+        VerifyError::Spill(_) => {
+            Some("make room in the directory for temporary files, or name another one in TMPDIR")
+        }
+        VerifyError::NoSeal { .. } => Some("give a checkpoint that `auditkeep seal` made"),
+        VerifyError::NoTrail { .. } => Some("`auditkeep status` lists the trails"),
+    }
+}
+
+fn of_witness(error: &WitnessError) -> Option<&'static str> {
+    match error {
+        WitnessError::Unreachable { .. } => None,
+        WitnessError::AnotherHistory { .. } => Some(LOOK),
+        WitnessError::Damaged { .. } => Some("look at what the witness holds; it was not touched"),
+    }
 }
 
 fn of_archive(error: &ArchiveError) -> Option<&'static str> {
@@ -66,7 +100,7 @@ fn of_archive(error: &ArchiveError) -> Option<&'static str> {
         ArchiveError::Exists => Some("use it as it is, or choose another place"),
         ArchiveError::Damaged { .. } | ArchiveError::Incident { .. } => Some(LOOK),
         ArchiveError::ForeignKey { .. } => {
-            Some("use the key that the archive was made with: `--key FILE`, or `key` in the configuration")
+            Some("use the key that the archive was made with: `--key`, or `key` in the configuration")
         }
         ArchiveError::Newer { .. } => Some(NEWER),
         ArchiveError::Journal(error) => of_trail(error),
@@ -84,7 +118,7 @@ fn of_trail(error: &TrailError) -> Option<&'static str> {
         // Whoever signs knows why; its own error is the cause.
         TrailError::Sign(_) => None,
         TrailError::Distrusted { cause: NoteError::UnknownKey { .. }, .. } => Some(
-            "name the key that the archive was made with: `--key FILE`, or `key` in the configuration; if it is that key, keep the archive as it is for an investigation",
+            "name the key that the archive was made with: `--key`, or `key` in the configuration; if it is that key, keep the archive as it is for an investigation",
         ),
         TrailError::Distrusted { .. } | TrailError::CheckpointMismatch { .. } | TrailError::Hole { .. } => {
             Some(LOOK)
@@ -173,6 +207,40 @@ fn of_config(error: &ConfigError) -> &'static str {
     }
 }
 
+fn of_kms(error: &KmsError) -> &'static str {
+    match error {
+        KmsError::Config(error) => of_config(error),
+        KmsError::Call { kind, .. } => of_kms_call(*kind),
+        KmsError::Spec { .. } | KmsError::Usage { .. } => KMS_KIND,
+        KmsError::TooLong { .. } => "give the instance a shorter name",
+        KmsError::Answer { .. } => {
+            "nothing was written; check what it is that answers at the endpoint for KMS, then run the same command again"
+        }
+    }
+}
+
+fn of_kms_call(kind: KmsErrorKind) -> &'static str {
+    match kind {
+        KmsErrorKind::NotFound => {
+            "check the key's id, ARN or alias (`awskms:alias/name`), the account and the region; without an ARN it is looked for in the region of the environment"
+        }
+        KmsErrorKind::Denied => {
+            "check the credentials, and that they and the key's policy allow kms:GetPublicKey and kms:Sign on this key"
+        }
+        KmsErrorKind::Disabled => {
+            "have the key enabled again, or its deletion cancelled; until then nothing can be signed, and what is archived can be verified all the same"
+        }
+        KmsErrorKind::Unsuitable => KMS_KIND,
+        KmsErrorKind::Throttled => "run the same command again later; what was archived so far is kept",
+        KmsErrorKind::Unreachable => {
+            "check the endpoint, the region and the network, then run the same command again"
+        }
+        KmsErrorKind::Invalid => {
+            "check how the key is named, and what it is that answers at the endpoint for KMS"
+        }
+    }
+}
+
 fn of_query(error: &QueryError) -> Option<&'static str> {
     match error {
         QueryError::Syntax { .. } | QueryError::Invalid { .. } => {
@@ -188,5 +256,31 @@ fn of_query(error: &QueryError) -> Option<&'static str> {
         QueryError::Open { .. } => Some(
             "check that the place can be reached and that you may read there, then run the same command again; what is missing from the tables, `auditkeep derive` builds again",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use auditkeep_archive::signer::SignError;
+
+    use super::*;
+
+    #[test]
+    fn the_hint_for_a_key_that_does_not_sign_is_found_below_all_that_it_stops() {
+        let refused = KmsError::Call {
+            kind: KmsErrorKind::Denied,
+            operation: "signing with",
+            key: "alias/audit".to_owned(),
+            source: "AWS answered AccessDeniedException".into(),
+        };
+        let cause = SignError { key: "awskms-00000000".to_owned(), cause: refused.into() };
+        let stopped = CollectError::from(TrailError::from(cause));
+        assert_eq!(hint(&stopped).as_deref(), Some(of_kms_call(KmsErrorKind::Denied)));
+        let told = super::super::with_causes(&stopped);
+        assert_eq!(
+            told,
+            "signing with the key `awskms-00000000` failed: signing with the key `alias/audit` in AWS KMS failed: \
+             AWS answered AccessDeniedException"
+        );
     }
 }

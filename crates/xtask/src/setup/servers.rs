@@ -1,4 +1,5 @@
-//! Installs PostgreSQL with pgAudit and MariaDB with its audit plugin from Debian's or Ubuntu's packages.
+//! Installs PostgreSQL with pgAudit, MariaDB with its audit plugin, Ceph's S3 gateway, and strace from Debian's or Ubuntu's
+//! packages.
 //!
 //! No service is started: the tests run private servers from temporary directories. Packages start their service when
 //! they are installed, so a `policy-rc.d` that forbids it is in place for that time; the former one is put back.
@@ -21,13 +22,15 @@ const SAVED_POLICY: &str = "/usr/sbin/policy-rc.d.before-auditkeep";
 const FORBID: &str =
     "#!/bin/sh\n# Set by `cargo xtask setup` while it installs packages; removed afterwards.\nexit 101\n";
 const APT_HINT: &str = "hint: this needs Debian or Ubuntu with working package sources, and root or sudo; \
-                        elsewhere install PostgreSQL with pgAudit and MariaDB with server_audit by hand";
+                        elsewhere install PostgreSQL with pgAudit, MariaDB with server_audit, Ceph and strace by hand";
 
 pub(super) fn install() -> anyhow::Result<()> {
     if let Some(version) = installed_pgaudit()
         && missing(&packages(version)).is_empty()
     {
-        println!("setup: PostgreSQL {version} with pgAudit and MariaDB are installed");
+        println!(
+            "setup: PostgreSQL {version} with pgAudit, MariaDB, Ceph's gateway and strace are installed"
+        );
         return Ok(());
     }
     if !shell::succeeds(Command::new("apt-get").arg("--version")) {
@@ -53,6 +56,12 @@ fn packages(postgres: u32) -> Vec<String> {
         format!("postgresql-{postgres}-pgaudit"),
         "postgresql-contrib".to_owned(),
         "mariadb-server".to_owned(),
+        // The gateway, and the two daemons without which it has nothing to serve.
+        "radosgw".to_owned(),
+        "ceph-mon".to_owned(),
+        "ceph-osd".to_owned(),
+        // Shows in which order a write reaches the disk.
+        "strace".to_owned(),
         "python3-venv".to_owned(),
     ]
 }

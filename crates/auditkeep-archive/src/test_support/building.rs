@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use auditkeep_archive::archive::Archive;
-use auditkeep_archive::commit::{CHAIN_START, Cursor, Listed, Source, chain};
-use auditkeep_archive::control::Event;
-use auditkeep_archive::layout::GenerationPrefix;
-use auditkeep_archive::leaf::{Leaf, SegmentLeaf};
-use auditkeep_archive::segment::{self, SegmentWriter};
-use auditkeep_archive::trail::{self, Addition, Append, Head};
 use auditkeep_core::integrity::key::SigningKey;
 use jiff::Timestamp;
 use object_store::ObjectStore;
+
+use crate::archive::{Archive, ArchiveError};
+use crate::commit::{CHAIN_START, Cursor, Listed, Source, chain};
+use crate::control::Event;
+use crate::layout::GenerationPrefix;
+use crate::leaf::{Leaf, SegmentLeaf};
+use crate::segment::{self, SegmentWriter};
+use crate::trail::{self, Addition, Append, Head};
 
 pub const TRAIL: &str = "local.local.db.log-files";
 
@@ -20,8 +21,12 @@ pub fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&format!("key-{seed}"), &[seed; 32]).unwrap()
 }
 
+pub async fn create(store: Arc<dyn ObjectStore>) -> Result<Archive, ArchiveError> {
+    Archive::create(store, "0".repeat(32), key(1).public().clone(), Timestamp::UNIX_EPOCH).await
+}
+
 pub async fn archive(store: Arc<dyn ObjectStore>) -> Archive {
-    Archive::create(store, "0".repeat(32), key(1).public().clone(), Timestamp::UNIX_EPOCH).await.unwrap()
+    create(store).await.unwrap()
 }
 
 fn source() -> Source {

@@ -1,0 +1,82 @@
+//! A directory or a bucket as a witness: every seal as an object of its own, created if absent.
+//!
+//! `<archive id>/<20-digit number of the journal commit>.json` holds the commit's stored bytes. Whoever seals needs the right
+//! to put and to list, and no right to delete; Object Lock on the bucket makes it final.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use auditkeep_archive::checkpoint::Checkpoint;
+use auditkeep_archive::seal::Sealed;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+
+use super::{Witness, WitnessError, goes_on};
+
+const HANDING: &str = "handing the seal to";
+const ASKING: &str = "asking";
+
+pub struct StoreWitness {
+    name: String,
+    store: Arc<dyn ObjectStore>,
+}
+
+impl StoreWitness {
+    pub fn new(name: &str, store: Arc<dyn ObjectStore>) -> Self {
+        Self { name: name.to_owned(), store }
+    }
+
+    async fn read(&self, operation: &'static str, path: &Path) -> Result<bytes::Bytes, WitnessError> {
+        let failed = |cause| WitnessError::unreachable(operation, &self.name, cause);
+        self.store.get(path).await.map_err(failed)?.bytes().await.map_err(failed)
+    }
+
+    fn checkpoint(&self, path: &Path, bytes: &[u8]) -> Result<Checkpoint, WitnessError> {
+        Checkpoint::parse(&format!("{} ({path})", self.name), bytes)
+            .map_err(|cause| WitnessError::Damaged { witness: self.name.clone(), cause: cause.into() })
+    }
+}
+
+fn object(archive: &str, number: u64) -> Path {
+    Path::from(archive).join(format!("{number:020}.json"))
+}
+
+#[async_trait]
+impl Witness for StoreWitness {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn keep(&self, archive: &str, seal: &Sealed) -> Result<(), WitnessError> {
+        goes_on(&self.name, self.newest(archive).await?.as_ref(), seal)?;
+        let path = object(archive, seal.number);
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.store.put_opts(&path, seal.bytes.clone().into(), options).await {
+            // The witness has it. A crash here loses only the record of it, which the next seal makes good.
+            Ok(_) => Ok(()),
+            // An earlier attempt had succeeded, or somebody else sealed another archive of this id.
+            Err(Error::AlreadyExists { .. }) if self.read(HANDING, &path).await? == seal.bytes => Ok(()),
+            Err(Error::AlreadyExists { .. }) => Err(WitnessError::AnotherHistory {
+                witness: self.name.clone(),
+                detail: format!("`{path}` holds another seal"),
+            }),
+            Err(cause) => Err(WitnessError::unreachable(HANDING, &self.name, cause)),
+        }
+    }
+
+    async fn newest(&self, archive: &str) -> Result<Option<Checkpoint>, WitnessError> {
+        let prefix = Path::from(archive);
+        let mut listed = self.store.list(Some(&prefix));
+        let mut newest: Option<Path> = None;
+        while let Some(found) =
+            listed.try_next().await.map_err(|cause| WitnessError::unreachable(ASKING, &self.name, cause))?
+        {
+            // Numbers have leading zeros, so that names sort as they do.
+            newest = newest.max(Some(found.location));
+        }
+        let Some(path) = newest else { return Ok(None) };
+        let bytes = self.read(ASKING, &path).await?;
+        self.checkpoint(&path, &bytes).map(Some)
+    }
+}
