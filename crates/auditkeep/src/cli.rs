@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod journal;
 mod key;
+mod proof;
 mod query;
 mod retain;
 mod review;
@@ -106,6 +107,8 @@ enum Command {
     /// Show, rotate and retire signing keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Write a small file that proves one event to whoever has the public key
+    Proof(proof::ProofArguments),
     /// Take things out of the archive
     #[command(subcommand)]
     Export(export::ExportCommand),
@@ -133,6 +136,7 @@ pub async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Command::Hold(command) => hold::run(&Context::new(global)?, &command).await,
         Command::Expire(arguments) => expire::run(&Context::new(global)?, &arguments).await,
         Command::Key(command) => key::run(&Context::new(global)?, &command).await,
+        Command::Proof(arguments) => proof::run(&Context::new(global)?, &arguments).await,
         Command::Export(command) => export::run(&Context::new(global)?, &command).await,
         Command::Status => status::run(&Context::new(global)?).await,
     }

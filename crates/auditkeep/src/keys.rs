@@ -92,7 +92,7 @@ impl KeyPlace {
     fn complete_public(&self, key: &VerifyingKey) -> Result<(), Failure> {
         let public = self.public_path();
         if !public.exists() {
-            return write_new(&public, &format!("{key}\n"), 0o644);
+            return write_new(&public, format!("{key}\n"), 0o644);
         }
         if public_keys::read(&public.display().to_string())?.contains(key) {
             return Ok(());

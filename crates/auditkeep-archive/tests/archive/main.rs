@@ -8,6 +8,7 @@ mod crashes;
 mod expire;
 mod fault_table;
 mod history;
+mod proof;
 mod rotation;
 mod sealing;
 mod signers;

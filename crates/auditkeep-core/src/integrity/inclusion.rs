@@ -172,14 +172,19 @@ mod tests {
     /// RFC 6962 §2.1.3: a tree of seven leaves, and the paths of d0, d3, d4 and d6 in it.
     #[test]
     fn the_example_of_the_rfc() {
-        let d: Vec<Sha256> = (0..7).map(|number| leaf_hash(&[number])).collect();
-        let [g, h, i] = [node_hash(&d[0], &d[1]), node_hash(&d[2], &d[3]), node_hash(&d[4], &d[5])];
-        let (k, l) = (node_hash(&g, &h), node_hash(&i, &d[6]));
-        for (index, expected) in
-            [(0, vec![d[1], h, l]), (3, vec![d[2], g, l]), (4, vec![d[5], d[6], k]), (6, vec![i, k])]
-        {
-            assert_eq!(path(&d, index), Some(expected.clone()), "d{index}");
-            assert_eq!(root(&d[index], index as u64, 7, &expected), Some(node_hash(&k, &l)), "d{index}");
+        let data: Vec<Sha256> = (0..7).map(|number| leaf_hash(&[number])).collect();
+        // As the RFC calls them: g, h, i, k, l.
+        let pairs: Vec<Sha256> = data.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+        let (left, right) = (node_hash(&pairs[0], &pairs[1]), node_hash(&pairs[2], &data[6]));
+        for (index, expected) in [
+            (0, vec![data[1], pairs[1], right]),
+            (3, vec![data[2], pairs[0], right]),
+            (4, vec![data[5], data[6], left]),
+            (6, vec![pairs[2], left]),
+        ] {
+            assert_eq!(path(&data, index), Some(expected.clone()), "d{index}");
+            let found = root(&data[index], index as u64, 7, &expected);
+            assert_eq!(found, Some(node_hash(&left, &right)), "d{index}");
         }
     }
 

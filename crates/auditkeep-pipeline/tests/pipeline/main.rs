@@ -21,6 +21,7 @@ mod interleaving;
 mod large;
 mod logs;
 mod postgres;
+mod proofs;
 mod records;
 mod rotation;
 mod simulation;

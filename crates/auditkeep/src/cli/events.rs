@@ -1,8 +1,11 @@
 //! `auditkeep events`: events that match, without writing SQL.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMicrosecondType};
+use auditkeep_archive::proof::EventRef;
 use auditkeep_events::EventFilter;
 use clap::Args;
 use futures::StreamExt;
@@ -51,7 +54,13 @@ pub struct EventsArguments {
     /// At most so many, the newest; 0 for all
     #[arg(long, value_name = "N", default_value_t = 1000)]
     limit: usize,
+    /// Show each event's id, as `auditkeep proof` takes it
+    #[arg(long)]
+    ids: bool,
 }
+
+/// The column of a row's id, which the table does not hold.
+const ID: &str = "event";
 
 /// The columns that a row of the table is made of.
 const TEXTS: [&str; 10] = [
@@ -86,17 +95,17 @@ pub async fn run(context: &Context, arguments: &EventsArguments) -> Result<Exit,
     let archive = context.archive().await?;
     let engine = context.queries(&archive).await?;
     let (_, mut batches) = engine.events(&filter).await?;
-    let mut table = new_table();
+    let mut table = new_table(arguments.ids);
     let mut count = 0;
     while let Some(batch) = batches.next().await {
-        let batch = batch.map_err(|error| engine.present(error))?;
+        let batch = with_ids(&batch.map_err(|error| engine.present(error))?)?;
         count += batch.num_rows() as u64;
         if context.json {
             for line in rows::json_lines(&batch)?.lines() {
                 data(&escape::json(line))?;
             }
         } else {
-            add(&mut table, &batch)?;
+            add(&mut table, &batch, arguments.ids)?;
         }
     }
     if !context.json {
@@ -114,13 +123,39 @@ pub async fn run(context: &Context, arguments: &EventsArguments) -> Result<Exit,
 }
 
 /// A row of the table for people. Everything else is in the JSON.
-fn new_table() -> Rows {
-    Rows::new(&["TIME (UTC)", "INSTANCE", "WHO", "FROM", "CLASS", "OUTCOME", "WHAT"]).lines_per_row(2)
+fn new_table(ids: bool) -> Rows {
+    let headers = ["TIME (UTC)", "INSTANCE", "WHO", "FROM", "CLASS", "OUTCOME", "WHAT", "EVENT"];
+    if ids {
+        // A row that is cut would cut the id, which is there to be copied.
+        return Rows::new(&headers);
+    }
+    Rows::new(&headers[..7]).lines_per_row(2)
 }
 
-fn add(table: &mut Rows, batch: &RecordBatch) -> Result<(), Failure> {
+/// The batch with a column more: the events' ids.
+fn with_ids(batch: &RecordBatch) -> Result<RecordBatch, Failure> {
+    let (trails, segments) = (text_column(batch, "trail")?, text_column(batch, "segment")?);
+    let number = |name: &str, row: usize| {
+        let numbers = batch.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
+        numbers.is_valid(row).then(|| numbers.value(row))
+    };
+    let id = |row: usize| {
+        let (trail, segment) = (text_at(trails.as_ref(), row), text_at(segments.as_ref(), row));
+        let (commit, offset) = (number("commit_number", row)?, number("byte_offset", row)?);
+        let event = EventRef::of_row(trail, commit, segment, offset, number("byte_length", row)?)?;
+        Some(event.to_string())
+    };
+    let ids: StringArray = (0..batch.num_rows()).map(id).collect();
+    let mut fields = batch.schema().fields().to_vec();
+    fields.push(Arc::new(Field::new(ID, DataType::Utf8, true)));
+    let columns = [batch.columns(), &[Arc::new(ids) as ArrayRef]].concat();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+fn add(table: &mut Rows, batch: &RecordBatch, ids: bool) -> Result<(), Failure> {
     let texts = TEXTS.map(|name| text_column(batch, name));
     let texts: Vec<_> = texts.into_iter().collect::<Result<_, _>>()?;
+    let events = text_column(batch, ID)?;
     let times = batch
         .column_by_name("event_time")
         .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
@@ -137,7 +172,8 @@ fn add(table: &mut Rows, batch: &RecordBatch) -> Result<(), Failure> {
         let what = [statement, error].into_iter().find(|text| !text.is_empty()).map(shorten);
         let what = what.unwrap_or_else(|| shorten(&format!("{command} {object}")));
         let time = time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default();
-        table.add([&time, instance, &who, address, class, outcome, &what]);
+        let id = ids.then(|| text_at(events.as_ref(), row));
+        table.add([&time, instance, &who, address, class, outcome, &what].into_iter().chain(id));
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ pub async fn run(context: &Context, arguments: &SealArguments) -> Result<Exit, F
     let pass = seal_and_hand(&archive, &*key, &stamp, &ready).await?;
     if let Some(path) = &arguments.output {
         let text = String::from_utf8_lossy(&pass.sealed.bytes);
-        keys::write_new(path, &text, 0o644)?;
+        keys::write_new(path, text.as_bytes(), 0o644)?;
     }
     let known = archive.journal();
     let mut answer = Answer::of(&archive.manifest().id, pass);

@@ -1,5 +1,7 @@
 //! `auditkeep verify`: is everything that was archived there and unaltered?
 
+mod proof;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,6 +48,11 @@ pub struct VerifyArguments {
     /// Do not ask the configured witnesses
     #[arg(long)]
     no_witnesses: bool,
+    /// Check this proof of one event instead, which takes no archive; see `auditkeep proof`
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "strict", "shallow", "trails", "since", "checkpoints", "no_witnesses",
+    ])]
+    proof: Option<PathBuf>,
 }
 
 /// Where the trusted keys come from.
@@ -78,6 +85,9 @@ struct CheckpointAnswer<'a> {
 }
 
 pub async fn run(context: &Context, arguments: &VerifyArguments) -> Result<Exit, Failure> {
+    if let Some(file) = &arguments.proof {
+        return proof::run(context, file, &arguments.public_keys);
+    }
     let store = context.place.store().await.map_err(|failure| failure.at(context.place.shown()))?;
     let (roots, keys_from) = trusted_keys(context, arguments)?;
     let mut verification = Verification {

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use auditkeep_archive::archive::ArchiveError;
+use auditkeep_archive::proof::ProofError;
 use auditkeep_archive::rotation::RotationError;
 use auditkeep_archive::trail::TrailError;
 use auditkeep_archive::verify::VerifyError;
@@ -50,6 +51,9 @@ fn own_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if let Some(error) = error.downcast_ref() {
         return of_rotation(error);
+    }
+    if let Some(error) = error.downcast_ref() {
+        return of_proof(error);
     }
     if let Some(error) = error.downcast_ref::<SourceError>() {
         return Some(of_source(error.kind));
@@ -142,6 +146,24 @@ fn of_rotation(error: &RotationError) -> Option<&'static str> {
         RotationError::InUse { .. } => Some(
             "stop whatever still signs with that key, let it sign with one that stays, then run the same command again",
         ),
+    }
+}
+
+fn of_proof(error: &ProofError) -> Option<&'static str> {
+    match error {
+        ProofError::Archive(error) => of_archive(error),
+        ProofError::Trail(error) => of_trail(error),
+        ProofError::NoCommit { .. } | ProofError::NoBytes { .. } => Some(
+            "copy the event's id from `auditkeep events --ids`, and check that `--archive` is the archive it is from",
+        ),
+        ProofError::Ambiguous { .. } | ProofError::TooLong(_) => {
+            Some("`auditkeep export raw` gives the log's original bytes")
+        }
+        ProofError::Gone { .. } => {
+            Some("run `auditkeep verify` to see whether it was given up after its retention, or is missing")
+        }
+        ProofError::DoesNotHold(_) => Some(LOOK),
+        ProofError::Encode(_) => None,
     }
 }
 

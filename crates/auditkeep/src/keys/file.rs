@@ -44,7 +44,7 @@ pub fn create_or_read(path: &Path, public: &Path) -> Result<SigningKey, Failure>
 /// It is written under a hidden name, synced, and given its own name, which fails where there is such a file already; then
 /// the directory is synced. A crash before the name is given leaves the hidden file, after it the whole file; once this
 /// returns, the file survives a loss of power.
-pub fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+pub fn write_new(path: &Path, content: impl AsRef<[u8]>, mode: u32) -> Result<(), Failure> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -53,7 +53,7 @@ pub fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
         let permissions = Permissions::from_mode(mode);
         let mut file =
             tempfile::Builder::new().prefix(".auditkeep-").permissions(permissions).tempfile_in(directory)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(content.as_ref())?;
         file.as_file().sync_all()?;
         file.persist_noclobber(path)?;
         File::open(directory)?.sync_all()

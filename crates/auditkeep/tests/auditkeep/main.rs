@@ -12,6 +12,7 @@ mod key_rotation;
 mod on_kms;
 mod on_record;
 mod on_s3;
+mod proof;
 mod regions;
 mod sealing;
 mod surfaces;
