@@ -78,14 +78,14 @@ impl KeyPlace {
     }
 
     /// Makes a key file that is missing, and writes the public half where it is missing. Keys in KMS are made elsewhere.
-    pub async fn make(&self) -> Result<VerifyingKey, Failure> {
-        let public = match self {
-            Self::File(path) => file::create_or_read(path, &self.public_path())?.public().clone(),
-            Self::Kms { key, .. } => open_kms(key).await?.public().clone(),
+    pub async fn make(&self) -> Result<Box<dyn Signer>, Failure> {
+        let signer: Box<dyn Signer> = match self {
+            Self::File(path) => Box::new(file::create_or_read(path, &self.public_path())?),
+            Self::Kms { key, .. } => Box::new(open_kms(key).await?),
         };
         // A crash before this leaves the key without its public half; the next call completes it.
-        self.complete_public(&public)?;
-        Ok(public)
+        self.complete_public(signer.public())?;
+        Ok(signer)
     }
 
     /// Writes the public half where it is missing. One of another key is refused: everything would be verified against it.
@@ -143,9 +143,10 @@ mod tests {
     async fn a_key_is_made_once_and_read_then() {
         let (_directory, place, _) = in_new_directory();
         let made = place.make().await.unwrap();
-        assert_eq!(place.make().await.unwrap(), made);
-        assert_eq!(place.signer().await.unwrap().public(), &made);
-        assert_eq!(public_keys::read(place.public_path().to_str().unwrap()).unwrap(), [made]);
+        assert_eq!(place.make().await.unwrap().public(), made.public());
+        assert_eq!(place.signer().await.unwrap().public(), made.public());
+        let stored = public_keys::read(place.public_path().to_str().unwrap()).unwrap();
+        assert_eq!(&stored, std::slice::from_ref(made.public()));
     }
 
     /// What a crash between the two files leaves.
@@ -155,7 +156,7 @@ mod tests {
         let made = place.make().await.unwrap();
         let public = std::fs::read(place.public_path()).unwrap();
         std::fs::remove_file(place.public_path()).unwrap();
-        assert_eq!(place.make().await.unwrap(), made);
+        assert_eq!(place.make().await.unwrap().public(), made.public());
         assert_eq!(std::fs::read(place.public_path()).unwrap(), public);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "nothing else is left");
     }

@@ -65,15 +65,15 @@ pub async fn make(config: &Path, key: &KeyPlace, archive_url: &str) -> Result<Ma
             "it was left as it is; name another file with `--config`, or go on with `auditkeep collect`",
         ));
     }
-    let public = key.make().await?;
-    let archive = make_archive(&place, &public).await?;
+    let signer = key.make().await?;
+    let archive = make_archive(&place, signer.public()).await?;
     // From here on the journal says which archive.json is the right one.
-    journal::begin(&archive, &*key.signer().await?, now(), WRITER).await?;
+    journal::begin(&archive, &*signer, now(), WRITER).await?;
     keys::write_new(config, &config_text(config, archive_url, key)?, 0o644)?;
     Ok(Made {
         config: config.display().to_string(),
         key: key.shown(),
-        public_key: public.to_string(),
+        public_key: signer.public().to_string(),
         archive: archive_url.to_owned(),
         archive_id: archive.manifest().id.clone(),
     })
