@@ -46,6 +46,13 @@ pub enum ArchiveError {
         #[source]
         cause: object_store::Error,
     },
+    /// The store keeps it where it cannot be read at once.
+    #[error("reading `{object}` failed")]
+    NeedsRestore {
+        object: String,
+        #[source]
+        cause: NeedsRestore,
+    },
     /// There is no `archive.json`.
     #[error("there is no archive at this place")]
     Missing,
@@ -77,6 +84,12 @@ pub enum ArchiveError {
         cause: serde_json::Error,
     },
 }
+
+/// A store gives this as the source of its error where an object is there and cannot be read before it was asked back from
+/// a storage class for cold data. Holds the store's own words.
+#[derive(Debug, thiserror::Error)]
+#[error("it is in a storage class from which it has to be restored before it can be read")]
+pub struct NeedsRestore(#[source] pub object_store::Error);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
@@ -234,6 +247,21 @@ impl Archive {
         }
     }
 
+    /// Whether the store refuses to create what is there. Where it does not, two writers are both told that the next commit
+    /// is theirs, and the protocol does not hold.
+    ///
+    /// What is offered again is the manifest as it is stored, so at worst it is stored once more.
+    pub async fn creates_once(&self) -> Result<bool, ArchiveError> {
+        let path = layout::manifest();
+        let bytes = self.get(&path).await?;
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        match self.store.put_opts(&path, bytes.into(), options).await {
+            Ok(_) => Ok(false),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(true),
+            Err(cause) => Err(failed("writing", &path, cause)),
+        }
+    }
+
     pub async fn get(&self, path: &Path) -> Result<Bytes, ArchiveError> {
         get(&self.store, path, MAX_OBJECT_BYTES).await
     }
@@ -332,7 +360,18 @@ pub(crate) fn is_missing(error: &ArchiveError) -> bool {
 }
 
 pub(crate) fn failed(operation: &'static str, path: &Path, cause: object_store::Error) -> ArchiveError {
-    ArchiveError::Store { operation, object: path.to_string(), cause }
+    let object = path.to_string();
+    match cause {
+        object_store::Error::Generic { store, source } => match source.downcast() {
+            Ok(cause) => ArchiveError::NeedsRestore { object, cause: *cause },
+            Err(source) => ArchiveError::Store {
+                operation,
+                object,
+                cause: object_store::Error::Generic { store, source },
+            },
+        },
+        cause => ArchiveError::Store { operation, object, cause },
+    }
 }
 
 /// Reads an object of ours; one of a newer format says so instead of looking damaged.

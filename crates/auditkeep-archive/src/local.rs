@@ -2,7 +2,10 @@
 //!
 //! `object_store`'s own local store does not flush (nor does it promise to), and puts a name in place before its bytes are
 //! on the disk. Here a put writes a staging file, flushes it, gives it its name in one step, and flushes the directory.
-//! Reading and listing are left to `object_store`, which does not show staging files (`<name>#<digits>`).
+//! Reading and listing are left to `object_store`, which does not show staging files (`<name>#<digits>`); listing from a name
+//! on is done here, where a directory of many commits has to be cheap.
+
+mod listing;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,13 +17,16 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+
+const STORE: &str = "DurableDirectory";
 
 /// A local directory. Puts are atomic and durable on return; everything else is as in [`LocalFileSystem`].
 #[derive(Debug)]
@@ -59,9 +65,7 @@ impl ObjectStore for DurableDirectory {
         let (root, synced) = (Arc::clone(&self.root), Arc::clone(&self.synced));
         let put = tokio::task::spawn_blocking(move || put_durably(&root, &target, &payload, create, &synced));
         let outcome = put.await.map_err(|source| Error::JoinError { source })?;
-        match outcome
-            .map_err(|source| Error::Generic { store: "DurableDirectory", source: Box::new(source) })?
-        {
+        match outcome.map_err(|source| Error::Generic { store: STORE, source: Box::new(source) })? {
             Put::Done => Ok(PutResult { e_tag: None, version: None }),
             Put::Taken(source) => {
                 Err(Error::AlreadyExists { path: location.to_string(), source: Box::new(source) })
@@ -91,6 +95,20 @@ impl ObjectStore for DurableDirectory {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         self.files.list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (prefix, offset) = (prefix.cloned().unwrap_or_default(), offset.clone());
+        let directory = self.root.join(prefix.as_ref());
+        let listing = async move {
+            let listing = tokio::task::spawn_blocking(move || listing::after(&directory, &prefix, &offset));
+            listing.await.map_err(|source| Error::JoinError { source })?
+        };
+        stream::once(listing).map_ok(|found| stream::iter(found).map(Ok)).try_flatten().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

@@ -15,4 +15,4 @@ pub mod s3;
 pub use config::{ConfigError, LoadOptions, load};
 pub use kms::{KmsError, KmsErrorKind, KmsSigner};
 pub use rds::{DiscoveredInstance, RdsAccount, RdsLogFiles, RdsOptions, Timeouts};
-pub use s3::{S3Error, object_store_for};
+pub use s3::{S3Error, S3Options, object_store_for};

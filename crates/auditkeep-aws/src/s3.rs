@@ -5,17 +5,23 @@
 //! in [`crate::config`].
 //! Does not create buckets, and does not look up a bucket's region: it must be the configured one.
 
+mod bucket;
+mod options;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential, S3ConditionalPut};
+use object_store::aws::{self, AmazonS3, AmazonS3Builder, AwsCredential, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, CredentialProvider, ObjectStore, RetryConfig};
 use url::Url;
 
+pub use self::options::{Checksum, KmsKey, OptionError, S3Options, StorageClass};
+
+use self::bucket::ArchiveBucket;
 use crate::config::{self, ConfigError};
 use crate::credentials::CachedCredentials;
 
@@ -38,15 +44,34 @@ pub enum S3Error {
     SetUp { bucket: String, source: object_store::Error },
 }
 
-/// The store for `s3://bucket/prefix`; names in it are relative to the prefix, which may be missing.
+/// The store for an archive at `s3://bucket/prefix`; names in it are relative to the prefix, which may be missing.
 ///
-/// An endpoint that is configured (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, or in the profile) is asked with the bucket
-/// in the path. Makes no call yet.
-pub fn object_store_for(url: &Url, sdk_config: &SdkConfig) -> Result<Arc<dyn ObjectStore>, S3Error> {
+/// An endpoint that is configured (in the options, by `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, or in the profile) is asked
+/// with the bucket in the path. Makes no call yet.
+pub fn object_store_for(
+    url: &Url,
+    sdk_config: &SdkConfig,
+    options: &S3Options,
+) -> Result<Arc<dyn ObjectStore>, S3Error> {
     let (bucket, prefix) = place(url).ok_or_else(|| S3Error::NotAPlace(shown(url)))?;
     let set_up = |source| S3Error::SetUp { bucket: bucket.to_owned(), source };
-    let store = bucket_store(bucket, sdk_config)?.build().map_err(set_up)?;
-    Ok(with_prefix(store, prefix))
+    let builder = putting_as(options, bucket_store(bucket, sdk_config, options)?);
+    let store = with_prefix(builder.build().map_err(set_up)?, prefix);
+    Ok(Arc::new(ArchiveBucket::new(store, options.storage_class)))
+}
+
+/// What every put is sent with.
+fn putting_as(options: &S3Options, mut builder: AmazonS3Builder) -> AmazonS3Builder {
+    if let Some(key) = &options.kms_key {
+        builder = builder.with_sse_kms_encryption(key.to_string());
+        if let Some(bucket_key) = options.bucket_key {
+            builder = builder.with_bucket_key(bucket_key);
+        }
+    }
+    match options.checksum {
+        Checksum::Sha256 => builder.with_checksum_algorithm(aws::Checksum::SHA256),
+        Checksum::None => builder,
+    }
 }
 
 fn place(url: &Url) -> Option<(&str, Path)> {
@@ -69,12 +94,19 @@ fn with_prefix(store: AmazonS3, prefix: Path) -> Arc<dyn ObjectStore> {
     if prefix.as_ref().is_empty() { Arc::new(store) } else { Arc::new(PrefixStore::new(store, prefix)) }
 }
 
-fn bucket_store(bucket: &str, sdk_config: &SdkConfig) -> Result<AmazonS3Builder, ConfigError> {
-    let region = config::region(sdk_config, None)?;
+fn bucket_store(
+    bucket: &str,
+    sdk_config: &SdkConfig,
+    options: &S3Options,
+) -> Result<AmazonS3Builder, ConfigError> {
+    let region = config::region(sdk_config, options.region.as_deref())?;
     let provider = sdk_config
         .credentials_provider()
         .ok_or_else(|| ConfigError::NoCredentials(config::NoProvider.into()))?;
-    let endpoint = config::configured_endpoint(sdk_config, SERVICE)?;
+    let endpoint = match &options.endpoint {
+        Some(endpoint) => Some(endpoint.clone()),
+        None => config::configured_endpoint(sdk_config, SERVICE)?,
+    };
     let plain_http = match &endpoint {
         Some(endpoint) => config::check_transport(endpoint, SERVICE)?,
         None => false,
@@ -161,7 +193,8 @@ mod tests {
     #[test]
     fn an_error_does_not_repeat_a_password() {
         let url = Url::parse("s3://key:secret@bucket/a").unwrap();
-        let failure = object_store_for(&url, &SdkConfig::builder().build()).unwrap_err();
+        let failure =
+            object_store_for(&url, &SdkConfig::builder().build(), &S3Options::default()).unwrap_err();
         assert!(!failure.to_string().contains("secret"), "{failure}");
     }
 }

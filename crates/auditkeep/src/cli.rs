@@ -157,9 +157,10 @@ impl Context {
         let here = Path::new("");
         let place = global.archive.map(|typed| Place::parse(&typed, here)).transpose()?;
         let key = global.key.map(|typed| KeyPlace::parse(&typed, here, &config.directory)).transpose()?;
+        let s3 = config.s3.options()?;
         let configured = Self::of(config, global.json)?;
         Ok(Self {
-            place: place.unwrap_or(configured.place),
+            place: place.map_or(configured.place, |place| place.with_s3(s3)),
             key: key.unwrap_or(configured.key),
             ..configured
         })
@@ -168,7 +169,7 @@ impl Context {
     /// What the configuration alone says.
     fn of(config: Config, json: bool) -> Result<Self, Failure> {
         let archive = config.archive.as_deref().unwrap_or(DEFAULT_ARCHIVE);
-        let place = Place::parse(archive, &config.directory)?;
+        let place = Place::parse(archive, &config.directory)?.with_s3(config.s3.options()?);
         let key = config.key.as_deref().unwrap_or(DEFAULT_KEY);
         let key = KeyPlace::parse(key, &config.directory, &config.directory)?;
         Ok(Self { config, json, place, key })

@@ -1,11 +1,15 @@
 //! The configuration file, `auditkeep.toml`.
 //!
-//! Everything in it can be given on the command line instead, which wins. An unknown key is an error with its place, never
+//! Everything in it but `[s3]` can be given on the command line instead, which wins. An unknown key is an error with its place, never
 //! ignored: a misspelt setting must not silently be the default.
+
+mod s3;
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+pub use self::s3::S3Config;
 
 use crate::failure::Failure;
 
@@ -18,6 +22,9 @@ pub struct Config {
     pub archive: Option<String>,
     /// The signing key: a file, whose relative path starts at this one, or `awskms:` and the name of a key in AWS KMS.
     pub key: Option<String>,
+    /// How the bucket is reached and written to, for an archive in S3.
+    #[serde(default)]
+    pub s3: S3Config,
     /// Where to collect from; none means the region and credentials of the environment.
     #[serde(default)]
     pub rds: Vec<RdsConfig>,

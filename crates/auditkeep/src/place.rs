@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
 use auditkeep_archive::local::DurableDirectory;
+use auditkeep_aws::S3Options;
+use auditkeep_aws::config::LoadOptions;
 use auditkeep_core::integrity::key::VerifyingKey;
 use object_store::ObjectStore;
 use url::Url;
@@ -17,6 +19,7 @@ pub struct Place {
     url: Url,
     /// As the user wrote it.
     shown: String,
+    s3: S3Options,
 }
 
 impl Place {
@@ -40,7 +43,13 @@ impl Place {
                 Url::from_directory_path(&directory).map_err(|()| wrong("it is not a path"))?
             }
         };
-        Ok(Self { url, shown: text.to_owned() })
+        Ok(Self { url, shown: text.to_owned(), s3: S3Options::default() })
+    }
+
+    /// The same place, reached and written to like this if it is in S3.
+    #[must_use]
+    pub fn with_s3(self, s3: S3Options) -> Self {
+        Self { s3, ..self }
     }
 
     pub fn url(&self) -> &Url {
@@ -54,8 +63,9 @@ impl Place {
     /// The store at this place, which must be there.
     pub async fn store(&self) -> Result<Arc<dyn ObjectStore>, Failure> {
         if self.url.scheme() == "s3" {
-            let config = auditkeep_aws::config::load(&auditkeep_aws::config::LoadOptions::default()).await?;
-            return Ok(auditkeep_aws::object_store_for(&self.url, &config)?);
+            let options = LoadOptions { region: self.s3.region.clone(), ..LoadOptions::default() };
+            let config = auditkeep_aws::config::load(&options).await?;
+            return Ok(auditkeep_aws::object_store_for(&self.url, &config, &self.s3)?);
         }
         let directory = self.directory()?;
         if !directory.is_dir() {

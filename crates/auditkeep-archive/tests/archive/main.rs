@@ -5,6 +5,7 @@
 use auditkeep_archive::test_support::{building, faults};
 
 mod crashes;
+mod durability;
 mod expire;
 mod fault_table;
 mod history;

@@ -13,6 +13,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -118,7 +119,8 @@ impl SignedS3 {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut request = request.body(body)?;
+        // The client leaves it out where there is no body, and S3 asks for it.
+        let mut request = request.header(CONTENT_LENGTH, body.len()).body(body)?;
         instructions.apply_to_request_http1x(&mut request);
         Ok(request)
     }

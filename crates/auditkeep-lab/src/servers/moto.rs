@@ -1,5 +1,9 @@
 //! moto: AWS in one process, for everything but the RDS log files. Lives in the Python environment that `cargo xtask setup`
 //! makes, keeps all its state in memory, and listens on 127.0.0.1.
+//!
+//! What its S3 does not do as AWS does (5.2): checksums are never verified, and not even seen without the header
+//! `x-amz-sdk-checksum-algorithm`, without which it also takes nothing into a locked bucket; a lock can be shortened; no
+//! signature is checked before [`MotoServer::enforce_credentials`].
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

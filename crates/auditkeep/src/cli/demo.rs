@@ -21,7 +21,7 @@ use url::Url;
 use self::directory::DemoDirectory;
 use super::collect::{Collection, collect_account};
 use super::{Context, Global, derive, init, query, verify};
-use crate::config::{Config, RdsConfig};
+use crate::config::{Config, RdsConfig, S3Config};
 use crate::failure::{Exit, Failure};
 use crate::keys::KeyPlace;
 use crate::output::{data, json};
@@ -128,7 +128,8 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
 async fn prepare(directory: &DemoDirectory, json: bool) -> Result<Context, Failure> {
     if !directory.config().exists() {
         let key = KeyPlace::File(directory.key());
-        init::make(&directory.config(), &key, &directory.archive().display().to_string()).await?;
+        let archive = directory.archive().display().to_string();
+        init::make(&directory.config(), &key, &archive, &S3Config::default()).await?;
     }
     // Not what the configuration says by now: recorded logs must get into no other archive.
     let config = Config {

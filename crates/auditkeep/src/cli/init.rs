@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{DEFAULT_ARCHIVE, DEFAULT_KEY, Global, WRITER, now};
-use crate::config::FILE_NAME;
+use crate::config::{FILE_NAME, S3Config};
 use crate::failure::{Exit, Failure};
 use crate::keys::{self, KeyPlace};
 use crate::output::{data, json};
@@ -20,7 +20,11 @@ use crate::place::Place;
     after_help = "Nothing is overwritten: a key or an archive that is there already is used as it is.\n\
                         Keep a copy of the key and of its public half away from the archive."
 )]
-pub struct InitArguments {}
+pub struct InitArguments {
+    /// A setting of the bucket, for the archive and for the configuration, such as storage_class=GLACIER_IR
+    #[arg(long, value_name = "NAME=VALUE")]
+    s3: Vec<String>,
+}
 
 /// What there is now.
 #[derive(Serialize)]
@@ -32,12 +36,13 @@ pub struct Made {
     archive_id: String,
 }
 
-pub async fn run(global: &Global, _: &InitArguments) -> Result<Exit, Failure> {
+pub async fn run(global: &Global, arguments: &InitArguments) -> Result<Exit, Failure> {
     let config = global.config.clone().unwrap_or_else(|| PathBuf::from(FILE_NAME));
     let directory = config.parent().unwrap_or(Path::new(""));
     let key = KeyPlace::parse(global.key.as_deref().unwrap_or(DEFAULT_KEY), Path::new(""), directory)?;
     let archive_url = global.archive.clone().unwrap_or_else(|| DEFAULT_ARCHIVE.to_owned());
-    let made = make(&config, &key, &archive_url).await?;
+    let s3 = S3Config::of_typed(&arguments.s3)?;
+    let made = make(&config, &key, &archive_url, &s3).await?;
     if global.json {
         json(&made)?;
         return Ok(Exit::Fine);
@@ -57,8 +62,8 @@ pub async fn run(global: &Global, _: &InitArguments) -> Result<Exit, Failure> {
 }
 
 /// Makes what is missing: the key, the archive, and last the configuration that names them.
-pub async fn make(config: &Path, key: &KeyPlace, archive_url: &str) -> Result<Made, Failure> {
-    let place = Place::parse(archive_url, Path::new(""))?;
+pub async fn make(config: &Path, key: &KeyPlace, archive_url: &str, s3: &S3Config) -> Result<Made, Failure> {
+    let place = Place::parse(archive_url, Path::new(""))?.with_s3(s3.options()?);
     if config.exists() {
         return Err(Failure::new(
             format!("`{}` exists already", config.display()),
@@ -69,7 +74,7 @@ pub async fn make(config: &Path, key: &KeyPlace, archive_url: &str) -> Result<Ma
     let archive = make_archive(&place, signer.public()).await?;
     // From here on the journal says which archive.json is the right one.
     journal::begin(&archive, &*signer, now(), WRITER).await?;
-    keys::write_new(config, &config_text(config, archive_url, key)?, 0o644)?;
+    keys::write_new(config, &config_text(config, archive_url, key, s3)?, 0o644)?;
     Ok(Made {
         config: config.display().to_string(),
         key: key.shown(),
@@ -79,7 +84,7 @@ pub async fn make(config: &Path, key: &KeyPlace, archive_url: &str) -> Result<Ma
     })
 }
 
-/// Makes the archive, or finds the one that is there to be this key's.
+/// Makes the archive, or finds the one that is there to be this key's. The store must be one that creates a name once.
 async fn make_archive(place: &Place, key: &VerifyingKey) -> Result<Archive, Failure> {
     let store = place.make_store().await?;
     let id = hex::encode(&keys::random_seed()?[..16]);
@@ -87,15 +92,21 @@ async fn make_archive(place: &Place, key: &VerifyingKey) -> Result<Archive, Fail
         Err(ArchiveError::Exists) => Archive::open(store).await?,
         made => made.map_err(|error| Failure::from(error).at(place.shown()))?,
     };
-    if archive.manifest().keys.contains(key) {
-        Ok(archive)
-    } else {
-        Err(Failure::from(ArchiveError::ForeignKey { key: key.to_string() }).at(place.shown()))
+    if !archive.manifest().keys.contains(key) {
+        return Err(Failure::from(ArchiveError::ForeignKey { key: key.to_string() }).at(place.shown()));
     }
+    if !archive.creates_once().await? {
+        return Err(Failure::new(
+            "the store creates objects that are there already, so that two collectors would write two histories",
+            "use a store that honours `If-None-Match: *` in this bucket, as Amazon S3 does; some others do so only where no versions are kept",
+        )
+        .at(place.shown()));
+    }
+    Ok(archive)
 }
 
 /// The configuration as it is written; relative paths start at its directory.
-fn config_text(config: &Path, archive: &str, key: &KeyPlace) -> Result<String, Failure> {
+fn config_text(config: &Path, archive: &str, key: &KeyPlace, s3: &S3Config) -> Result<String, Failure> {
     let base = std::path::absolute(config)?.parent().map(Path::to_owned).unwrap_or_default();
     let seen_from_base = |path: &Path| -> Result<String, Failure> {
         let absolute = std::path::absolute(path)?;
@@ -111,9 +122,10 @@ fn config_text(config: &Path, archive: &str, key: &KeyPlace) -> Result<String, F
         KeyPlace::File(path) => seen_from_base(path)?,
         KeyPlace::Kms { .. } => toml::Value::String(key.shown()).to_string(),
     };
+    let s3 = s3.written();
     Ok(format!(
         "\
-# The configuration of auditkeep. Every setting can be given on the command line instead.
+# The configuration of auditkeep. Every setting but those of [s3] can be given on the command line instead.
 # Relative paths start at this file's directory. An unknown setting is an error.
 
 # Where evidence and tables are kept: a directory, file:///dir or s3://bucket/prefix.
@@ -126,6 +138,9 @@ archive = {archive}
 # kms:Sign; and `auditkeep init` writes its public half to auditkeep.pub beside this file.
 key = {key}
 
+# How the bucket is reached and written to, for an archive in S3.
+#
+{s3}
 # Where to collect from: one table per account and region. Without any, `auditkeep collect` uses the region and
 # credentials of its environment (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_RDS and so on).
 #
@@ -165,8 +180,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE_NAME);
         let key = KeyPlace::File(directory.path().join("k.key"));
-        let text = config_text(&path, "s3://bucket/audit", &key).unwrap();
-        let all = text.replace("# [[", "[[").replace("\n# # ", "\n# ");
+        let text = config_text(&path, "s3://bucket/audit", &key, &S3Config::default()).unwrap();
+        let all = text.replace("# [", "[").replace("\n# # ", "\n# ");
         let all: String = all
             .lines()
             .map(|line| match line.strip_prefix("# ") {
@@ -178,6 +193,9 @@ mod tests {
         let read = config::load(Some(&path)).unwrap();
         assert_eq!(read.archive.as_deref(), Some("s3://bucket/audit"));
         assert_eq!(read.key.as_deref(), Some("k.key"));
+        let s3 = read.s3.options().unwrap();
+        assert!(s3.endpoint.is_some() && s3.storage_class.is_some() && s3.kms_key.is_some());
+        assert_eq!(s3.bucket_key, Some(true));
         assert_eq!(read.rds[0].include, ["shop-*"]);
         assert!(read.rds[0].endpoint.is_some());
         assert_eq!(read.witness.len(), 3);

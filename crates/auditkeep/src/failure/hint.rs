@@ -111,6 +111,9 @@ fn of_archive(error: &ArchiveError) -> Option<&'static str> {
         ),
         ArchiveError::Newer { .. } => Some(NEWER),
         ArchiveError::Journal(error) => of_trail(error),
+        ArchiveError::NeedsRestore { .. } => Some(
+            "restore what is to be read (`aws s3api restore-object`, or S3 Batch Operations for much), then run the same command again",
+        ),
         ArchiveError::Store { .. } => Some(
             "check that the place can be reached and that you may read and write there, then run the same command again",
         ),

@@ -53,7 +53,7 @@ pub async fn run(context: &Context, arguments: &RotateArguments) -> Result<Exit,
     let present = context.signing_key().await?;
     let place = KeyPlace::parse(&arguments.new_key, Path::new(""), &context.config.directory)?;
     let new = match &place {
-        KeyPlace::File(_) => place.make().await?,
+        KeyPlace::File(_) => place.make().await?.public().clone(),
         // Its public half comes into the present key's file.
         KeyPlace::Kms { .. } => place.signer().await?.public().clone(),
     };
