@@ -107,11 +107,13 @@ pub struct Behaviour {
     /// Files in one answer of `DescribeDBLogFiles`: the default for `MaxRecords` and its upper bound.
     /// Pages of 1000 were observed by users of the real service (honeycombio/rdslogs, pull request 8).
     pub listing_page: usize,
+    /// How long each call waits for its answer.
+    pub latency: Duration,
 }
 
 impl Default for Behaviour {
     fn default() -> Self {
-        Self { listing_page: 1000 }
+        Self { listing_page: 1000, latency: Duration::ZERO }
     }
 }
 

@@ -31,6 +31,11 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let request_id = request_id();
     let (parts, body) = request.into_parts();
     tracing::debug!(method = %parts.method, path = parts.uri.path(), request_id, "request");
+    // A timer has a resolution of a millisecond, and would make the usual day a slow one.
+    let latency = shared.behaviour().latency;
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
     match respond(&shared, &parts, body, &request_id).await {
         Ok(response) => response,
         Err(fault) => {

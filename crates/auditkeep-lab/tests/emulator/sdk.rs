@@ -1,6 +1,7 @@
 //! The official Rust SDK against the emulator: the answers, the paging and the typed errors it must understand.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use auditkeep_lab::emulator::{Behaviour, Emulator, EmulatorOptions, LabCredential};
 use aws_sdk_rds::Client;
@@ -80,8 +81,19 @@ async fn log_files_are_listed_in_pages() {
         assert!(times.iter().all(|time| time % 1000 == 0), "whole seconds");
     }
 
-    emulator.set_behaviour(Behaviour { listing_page: 10 });
+    emulator.set_behaviour(Behaviour { listing_page: 10, ..Behaviour::default() });
     assert_eq!(list().max_records(1000).send().await.unwrap().describe_db_log_files().len(), 10);
+    emulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn answers_come_as_late_as_they_are_told_to() {
+    let (emulator, rds) = start().await;
+    let latency = Duration::from_millis(50);
+    emulator.set_behaviour(Behaviour { latency, ..Behaviour::default() });
+    let asked = Instant::now();
+    rds.describe_db_instances().send().await.unwrap();
+    assert!(asked.elapsed() >= latency);
     emulator.shutdown().await;
 }
 

@@ -9,6 +9,7 @@ mod demo;
 mod end_to_end;
 mod expiring;
 mod key_rotation;
+mod kill;
 mod on_kms;
 mod on_record;
 mod on_s3;

@@ -18,11 +18,8 @@ use super::{BOTH, Server, key};
 /// The segment that the newest commit adds.
 pub(super) async fn newest_segment(archive: &Archive) -> SegmentLeaf {
     let head = trail::head(archive, TRAIL).await.unwrap().unwrap();
-    let mut leaves = head.body.leaves.into_iter().filter_map(|leaf| match leaf {
-        Leaf::Segment(leaf) => Some(leaf),
-        Leaf::Control(_) => None,
-    });
-    leaves.next_back().unwrap()
+    let mut segments = head.body.leaves.iter().filter_map(Leaf::segment).cloned();
+    segments.next_back().unwrap()
 }
 
 #[tokio::test]
