@@ -112,6 +112,9 @@ archive = {archive}
 # public half (the .pub file beside it) can check it.
 key = {key}
 
+# Record it when an instance gave nothing new for so long. Without it, silence is not recorded.
+# silent_after = \"24h\"
+
 # Where to collect from: one table per account and region. Without any, `auditkeep collect` uses the region and
 # credentials of its environment (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_RDS and so on).
 #
@@ -122,6 +125,8 @@ key = {key}
 # # Names of instances; * stands for any text. Without `include`, all instances.
 # include = [\"shop-*\"]
 # exclude = [\"*-test\"]
+# # Instead of the one above.
+# silent_after = \"1h\"
 
 # Who keeps the checkpoints of `auditkeep seal`, out of reach of whoever can alter the archive: a directory or bucket that gets
 # every seal, a file that gets the newest signed note (for a repository, say), or an address that seals are posted to.
@@ -165,6 +170,7 @@ mod tests {
         assert_eq!(read.key.as_deref(), Some(Path::new("k.key")));
         assert_eq!(read.rds[0].include, ["shop-*"]);
         assert!(read.rds[0].endpoint.is_some());
+        assert!(read.silent_after > read.rds[0].silent_after);
         assert_eq!(read.witness.len(), 3);
     }
 }

@@ -9,4 +9,5 @@ mod demo;
 mod end_to_end;
 mod on_s3;
 mod regions;
+mod stopped;
 mod surfaces;
