@@ -28,10 +28,27 @@ pub struct Commit {
     pub checkpoint: String,
 }
 
+const BEFORE_BODY: &[u8] = br#"{"body":"#;
+const BEFORE_CHECKPOINT: &[u8] = br#","checkpoint":"#;
+const END: &[u8] = b"}";
+
 impl Commit {
     /// The bytes that are stored.
     pub fn to_vec(&self) -> Result<Vec<u8>, serde_json::Error> {
         canonical::to_vec(self)
+    }
+
+    /// The same, of a body that is spelled canonically already: sorting its keys is most of the work.
+    pub(crate) fn around(body: &[u8], checkpoint: &str) -> Result<Vec<u8>, serde_json::Error> {
+        let checkpoint = canonical::to_vec(&checkpoint)?;
+        Ok([BEFORE_BODY, body, BEFORE_CHECKPOINT, &checkpoint, END].concat())
+    }
+
+    /// The body's bytes within those of this commit, which were found to be canonical.
+    pub(crate) fn body_within<'a>(&self, stored: &'a [u8]) -> Result<&'a [u8], serde_json::Error> {
+        let checkpoint = canonical::to_vec(&self.checkpoint)?;
+        let behind = BEFORE_CHECKPOINT.len() + checkpoint.len() + END.len();
+        Ok(stored.get(BEFORE_BODY.len()..stored.len().saturating_sub(behind)).unwrap_or_default())
     }
 }
 
@@ -175,13 +192,18 @@ impl Body {
 
     /// What the signature of the commit is over.
     pub fn checkpoint(&self) -> Result<Checkpoint, serde_json::Error> {
-        Ok(Checkpoint {
+        Ok(self.checkpoint_over(&canonical::to_vec(self)?))
+    }
+
+    /// The same, given the body's canonical bytes.
+    pub(crate) fn checkpoint_over(&self, bytes: &[u8]) -> Checkpoint {
+        Checkpoint {
             archive: self.archive.clone(),
             trail: self.trail.clone(),
             size: self.tree.size(),
             root: self.tree.root(),
             commit: self.number,
-            body: Sha256::of(&canonical::to_vec(self)?),
-        })
+            body: Sha256::of(bytes),
+        }
     }
 }

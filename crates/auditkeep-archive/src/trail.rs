@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use auditkeep_core::integrity::canonical;
 use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::note::{self, NoteError};
 use auditkeep_core::integrity::tree::Frontier;
@@ -108,19 +109,20 @@ pub async fn append(
     let path = layout::commit(trail, number);
     let encode = |cause| ArchiveError::Encode { object: path.to_string(), cause };
     let body = next_body(archive, trail, head, addition).map_err(encode)?;
-    let text = body.checkpoint().map_err(encode)?.text();
+    let body_bytes = canonical::to_vec(&body).map_err(encode)?;
+    let text = body.checkpoint_over(&body_bytes).text();
     // A crash here, or a key that does not answer, leaves segments that nobody names.
     let signature = key.sign(text.as_bytes()).await?;
-    let commit = Commit { body, checkpoint: note::assemble(&text, key.public(), &signature) };
-    let bytes = commit.to_vec().map_err(encode)?;
+    let checkpoint = note::assemble(&text, key.public(), &signature);
+    let bytes = Commit::around(&body_bytes, &checkpoint).map_err(encode)?;
     let hash = Sha256::of(&bytes);
 
     let head = match archive.put_new(&path, bytes.into()).await? {
         // The commit is made. A crash here loses only the hint.
-        PutNew::Created => Head { body: commit.body, hash },
+        PutNew::Created => Head { body, hash },
         PutNew::Taken(there) => {
             let there = believe(archive, &archive.journal().keys, trail, number, &there)?;
-            if there.body != commit.body {
+            if there.body != body {
                 // What this process put before belongs to nobody now; the next attempt will name the same objects.
                 return Ok(Append::Overtaken(there));
             }
@@ -246,8 +248,9 @@ pub(crate) fn believe_whole(
     if !body.fits_its_format() {
         return Err(ArchiveError::Damaged { object, cause: Damage::NotItsFormat }.into());
     }
-    let expected =
-        body.checkpoint().map_err(|cause| ArchiveError::Encode { object: object.clone(), cause })?;
+    let body_bytes = commit.body_within(bytes);
+    let body_bytes = body_bytes.map_err(|cause| ArchiveError::Encode { object: object.clone(), cause })?;
+    let expected = body.checkpoint_over(body_bytes);
     match keys.open(&commit.checkpoint, trail, number) {
         Ok(text) if text == expected.text() => Ok(commit),
         Ok(_) => Err(TrailError::CheckpointMismatch { object }),

@@ -4,10 +4,14 @@
 //! the trail's last commit says is where the next pass goes on. A file that cannot be read does not stop the others; it
 //! is part of the answer. Nothing here waits, schedules or retries.
 
+mod control;
 mod file;
 mod selection;
+mod sightings;
+mod stopped;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
@@ -19,9 +23,10 @@ use auditkeep_core::format::NotAnAuditLog;
 use jiff::Timestamp;
 
 use crate::source::{Instance, LogFile, LogFiles, SourceError, SourceKind};
-use writer::TrailWriter;
+use writer::{Totals, TrailWriter};
 
 pub use selection::family;
+pub use stopped::{Inventory, Stopped};
 
 /// What a pass needs beside the source.
 pub struct Collector<'a> {
@@ -33,6 +38,8 @@ pub struct Collector<'a> {
     pub kind: SourceKind,
     /// A file that was not written to for this long is taken to have ended, for the time being.
     pub settled_after: Duration,
+    /// After how long without anything new it is recorded that the source is silent; none for never.
+    pub silent_after: Option<Duration>,
     /// Told of each step; for people who watch.
     pub progress: &'a (dyn Fn(Progress<'_>) + Sync),
 }
@@ -62,6 +69,8 @@ pub struct Pass {
     /// Raw bytes archived by this pass.
     pub new_bytes: u64,
     pub commits: u64,
+    /// Names of gaps that this pass found: bytes that may be lost.
+    pub gaps_opened: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -133,9 +142,10 @@ impl Collector<'_> {
         let trail = trail_id(instance, self.kind);
         let listed = files.list().await?;
         let head = trail::head(self.archive, &trail).await?;
-        let selected = selection::select(self.kind, instance.engine, listed);
+        let selected = selection::select(self.kind, instance.engine, listed.clone());
         let mut writer = TrailWriter::new(self, self.source(instance), trail.clone(), head, &selected);
         let (unchanged, changed) = selection::split_unchanged(self.kind, selected, writer.cursors());
+        writer.recognise(&unchanged);
         let bytes = changed.iter().map(|file| file.log.size).sum();
         (self.progress)(Progress::Files { count: changed.len(), bytes });
 
@@ -147,10 +157,38 @@ impl Collector<'_> {
             let outcome = file::read(self, instance, &selected, files, &mut writer).await?;
             passes.push(done(&selected.log, outcome));
         }
-        writer.commit().await?;
+        let vanished = self.vanished(&listed, files, &writer).await;
+        writer.finish(vanished).await?;
         writer.correct(&mut passes);
-        let (new_bytes, commits) = writer.totals();
-        Ok(Pass { instance: instance.clone(), trail, files: passes, new_bytes, commits })
+        let Totals { new_bytes, commits, gaps_opened } = writer.totals();
+        Ok(Pass { instance: instance.clone(), trail, files: passes, new_bytes, commits, gaps_opened })
+    }
+
+    /// The cursors whose files have vanished unread, as far as that can be told.
+    ///
+    /// Rotation in the middle of the pass makes a file look as if it had vanished: it was read neither under its old name, which
+    /// another one had by then, nor under the new one. So the files must be listed where they were before.
+    async fn vanished(
+        &self,
+        listed: &[LogFile],
+        files: &dyn LogFiles,
+        writer: &TrailWriter<'_>,
+    ) -> BTreeMap<String, u64> {
+        // RDS gives an empty listing now and then for no reason.
+        if self.kind != SourceKind::LogFiles || listed.is_empty() {
+            return BTreeMap::new();
+        }
+        let mut vanished = writer.vanished();
+        if !vanished.is_empty() {
+            // One that fails tells nothing; the next pass asks again.
+            let again = files.list().await.unwrap_or_default();
+            vanished.retain(|key, _| {
+                let family = writer.cursors().get(key).map(|cursor| cursor.family.as_str());
+                !again.is_empty()
+                    && family.is_some_and(|family| sightings::is_unmoved(family, listed, &again))
+            });
+        }
+        vanished
     }
 
     fn source(&self, instance: &Instance) -> Source {

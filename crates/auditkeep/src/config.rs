@@ -6,8 +6,10 @@
 mod s3;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde::Deserialize;
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer};
 
 pub use self::s3::S3Config;
 
@@ -25,6 +27,9 @@ pub struct Config {
     /// How the bucket is reached and written to, for an archive in S3.
     #[serde(default)]
     pub s3: S3Config,
+    /// After how long without anything new an instance's silence is recorded, such as `24h`; none means never.
+    #[serde(default, deserialize_with = "positive_duration")]
+    pub silent_after: Option<Duration>,
     /// Where to collect from; none means the region and credentials of the environment.
     #[serde(default)]
     pub rds: Vec<RdsConfig>,
@@ -48,6 +53,9 @@ pub struct RdsConfig {
     /// Likewise; wins over `include`.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// Instead of the one for all.
+    #[serde(default, deserialize_with = "positive_duration")]
+    pub silent_after: Option<Duration>,
 }
 
 /// A place that keeps seals; exactly one of `place`, `file` and `webhook`.
@@ -99,6 +107,15 @@ fn parse(text: &str) -> Result<Config, String> {
     })
 }
 
+fn positive_duration<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    let duration = duration.filter(|duration| duration.as_secs() > 0);
+    duration
+        .map(Some)
+        .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no duration, such as `24h`")))
+}
+
 /// Whether a name is chosen by the patterns.
 pub fn is_chosen(config: &RdsConfig, name: &str) -> bool {
     let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
@@ -128,6 +145,17 @@ mod tests {
         assert!(error.starts_with("line 3: unknown field `archve`"), "{error}");
         let error = parse("[[rds]]\nregion = 5\n").unwrap_err();
         assert!(error.starts_with("line 2: "), "{error}");
+    }
+
+    #[test]
+    fn durations() {
+        let config = parse("silent_after = \"90m\"\n[[rds]]\nsilent_after = \"36h\"\n").unwrap();
+        assert_eq!(config.silent_after, Some(Duration::from_mins(90)));
+        assert_eq!(config.rds[0].silent_after, Some(Duration::from_hours(36)));
+        for wrong in ["\"soon\"", "\"-3h\"", "\"0s\"", "\"24\"", "24"] {
+            let error = parse(&format!("silent_after = {wrong}\n")).unwrap_err();
+            assert!(error.starts_with("line 1: "), "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 mod setup;
 mod shell;
+mod simulate;
 mod test;
 mod tidy;
 
@@ -33,6 +34,8 @@ enum Command {
     Setup,
     /// Check the workspace's own rules: dependency direction, file headers, file sizes, module names.
     Tidy,
+    /// Run many random histories of collecting, in the release profile.
+    Simulate(simulate::Arguments),
     /// Run every check: tidy, formatting, lints, tests.
     Test {
         /// Run `setup` first.
@@ -56,6 +59,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Setup => setup::run(&root),
         Command::Tidy => tidy::run(&root),
+        Command::Simulate(arguments) => simulate::run(&root, arguments),
         Command::Test { setup } => test::run(&root, *setup),
     }
 }

@@ -31,36 +31,64 @@ pub(super) async fn read(
     writer: &mut TrailWriter<'_>,
 ) -> Result<FileOutcome, CollectError> {
     let received = (collector.now)();
+    let quiet = is_quiet(collector, selected, received);
+    let begun = match begin(collector, instance, selected, files, quiet, writer).await {
+        Ok(begun) => begun,
+        Err(outcome) => {
+            // Whatever is in a file that was listed with bytes in it may be what another one would be missed for.
+            if selected.log.size > 0 || !matches!(outcome, FileOutcome::Archived { .. }) {
+                writer.sightings().miss(&selected.family);
+            }
+            return Ok(outcome);
+        }
+    };
+    writer.sightings().see(&begun.start.key());
+    let mut reader = FileReader::new(collector, instance, selected, received, (begun.format, begun.start))?;
+    match reader.run(begun.head, begun.rest, quiet, writer).await {
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::File(error)) => Ok(FileOutcome::Failed(error)),
+        Err(Stop::Pass(error)) => Err(error),
+    }
+}
+
+/// A file of which is known which generation it is.
+struct Begun {
+    format: Format,
+    /// The cursor from which to go on.
+    start: Cursor,
+    head: Bytes,
+    rest: LogBytes,
+}
+
+/// Opens the file and finds out which generation it is, or why that cannot be told.
+async fn begin(
+    collector: &Collector<'_>,
+    instance: &Instance,
+    selected: &Selected,
+    files: &dyn LogFiles,
+    quiet: bool,
+    writer: &TrailWriter<'_>,
+) -> Result<Begun, FileOutcome> {
     let mut bytes = match files.open(&selected.log.name).await {
         // Asked again after its end, when the head was already all there is.
         Ok(bytes) => bytes.fuse().boxed(),
-        Err(error) => return Ok(FileOutcome::Failed(error.into())),
+        Err(error) => return Err(FileOutcome::Failed(error.into())),
     };
-    let quiet = is_quiet(collector, selected, received);
-    let (head, at_end) = match read_head(&mut bytes).await {
-        Ok(head) => head,
-        Err(error) => return Ok(FileOutcome::Failed(error)),
-    };
+    let (head, at_end) = read_head(&mut bytes).await.map_err(FileOutcome::Failed)?;
     if head.is_empty() {
-        return Ok(FileOutcome::Archived { bytes: 0 });
+        return Err(FileOutcome::Archived { bytes: 0 });
     }
     let complete = at_end && has_ended(collector, selected, quiet, (head.len() as u64, head.last()));
-    let (format, start) = match identify(instance, selected, &head, complete, writer) {
-        Ok(Some(known)) => known,
-        Ok(None) => return Ok(FileOutcome::NoRecordYet),
+    match identify(instance, selected, &head, complete, writer) {
+        Ok(Some((format, start))) => Ok(Begun { format, start, head, rest: bytes }),
+        Ok(None) => Err(FileOutcome::NoRecordYet),
         // Too little to tell what it is, but it may become a record: all of them begin with a time.
         Err(NotAnAuditLog { seen: Seen::Text(_), .. })
             if at_end && !complete && head[0].is_ascii_digit() && !head.contains(&b'\n') =>
         {
-            return Ok(FileOutcome::NoRecordYet);
+            Err(FileOutcome::NoRecordYet)
         }
-        Err(error) => return Ok(FileOutcome::Failed(error.into())),
-    };
-    let mut reader = FileReader::new(collector, instance, selected, received, (format, start))?;
-    match reader.run(head, bytes, quiet, writer).await {
-        Ok(outcome) => Ok(outcome),
-        Err(Stop::File(error)) => Ok(FileOutcome::Failed(error)),
-        Err(Stop::Pass(error)) => Err(error),
+        Err(error) => Err(FileOutcome::Failed(error.into())),
     }
 }
 
@@ -271,6 +299,9 @@ impl<'a> FileReader<'a> {
             self.store_segment(complete_to, writer).await?
         };
         let bytes = self.cursor.offset - self.archived;
+        if first {
+            writer.sightings().go_on(&self.cursor.key());
+        }
         Ok(if first { FileOutcome::Archived { bytes } } else { FileOutcome::Overtaken })
     }
 

@@ -67,7 +67,7 @@ fn is_audit_log(engine: Engine, name: &str) -> bool {
 pub fn family(name: &str) -> &str {
     match name.rsplit_once('.') {
         Some((stem, digits))
-            if stem.ends_with("server_audit.log")
+            if is_renamed_by_rotation(stem)
                 && !digits.is_empty()
                 && digits.bytes().all(|byte| byte.is_ascii_digit()) =>
         {
@@ -75,6 +75,11 @@ pub fn family(name: &str) -> &str {
         }
         _ => name,
     }
+}
+
+/// Whether a file of that family is renamed when it has grown large enough; the others get a new name each, with a time in it.
+pub(super) fn is_renamed_by_rotation(family: &str) -> bool {
+    family.ends_with("server_audit.log")
 }
 
 /// Parts the files into those that need no reading and those that do.
@@ -101,6 +106,30 @@ pub(super) fn split_unchanged(
         known.is_some_and(|known| known >= count)
     });
     (unchanged.into_iter().map(|file| file.log).collect(), changed)
+}
+
+/// The cursors that files which need no reading belong to. Of files that look the same each is one of as many cursors; their
+/// names tell nothing apart, and none is recognised if there are more cursors than files.
+pub(super) fn recognise(
+    unchanged: &[LogFile],
+    cursors: &BTreeMap<String, Cursor>,
+) -> BTreeMap<String, LogFile> {
+    let look = |log: &LogFile| (family(&log.name).to_owned(), log.size, log.last_written_ms);
+    let mut alike: BTreeMap<_, Vec<&LogFile>> = BTreeMap::new();
+    for log in unchanged {
+        alike.entry(look(log)).or_default().push(log);
+    }
+    let mut recognised = BTreeMap::new();
+    for ((family, size, last_written_ms), logs) in alike {
+        let listed = Listed { size, last_written_ms };
+        let of_these = |cursor: &Cursor| cursor.settled && cursor.family == family && cursor.listed == listed;
+        let keys: Vec<&String> =
+            cursors.iter().filter(|(_, cursor)| of_these(cursor)).map(|(key, _)| key).collect();
+        if keys.len() == logs.len() {
+            recognised.extend(keys.into_iter().cloned().zip(logs.into_iter().cloned()));
+        }
+    }
+    recognised
 }
 
 /// Longer than any engine's logs stay on an instance: the longest, those of RDS for MySQL, stay two weeks.

@@ -1,15 +1,18 @@
-//! The growing end of a trail during a pass: gathers stored segments and commits them.
+//! The growing end of a trail during a pass: gathers stored segments, and commits them with what else there is to say.
 
 use std::collections::{BTreeMap, HashSet};
 
 use auditkeep_archive::commit::{Cursor, Source};
-use auditkeep_archive::control::Event;
+use auditkeep_archive::control::{ControlLeaf, Event};
 use auditkeep_archive::leaf::{Leaf, SegmentLeaf};
 use auditkeep_archive::trail::{self, Addition, Append, Head};
+use jiff::Timestamp;
 
+use super::control::{self, Known};
 use super::selection::{self, Listing, Selected};
+use super::sightings::{Sightings, is_whole};
 use super::{CollectError, Collector, FileOutcome, FilePass};
-use crate::source::SourceKind;
+use crate::source::{LogFile, SourceKind};
 
 /// Raw bytes that one commit covers, about: what `derive` holds in memory at once.
 const COMMIT_BYTES: u64 = 64 << 20;
@@ -28,8 +31,19 @@ pub(super) struct TrailWriter<'a> {
     /// Cursor keys of files that another collector advanced meanwhile, and the names they were read under.
     overtaken: HashSet<String>,
     overtaken_logs: HashSet<String>,
-    new_bytes: u64,
-    commits: u64,
+    sightings: Sightings,
+    /// Cursor keys of files that have vanished, with the cursors' offsets; known once the pass has looked at every file.
+    vanished: BTreeMap<String, u64>,
+    has_seen_all: bool,
+    totals: Totals,
+}
+
+/// What the pass has added.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) new_bytes: u64,
+    pub(super) commits: u64,
+    pub(super) gaps_opened: Vec<String>,
 }
 
 /// How far a cursor has come.
@@ -73,8 +87,10 @@ impl<'a> TrailWriter<'a> {
             pending_bytes: 0,
             overtaken: HashSet::new(),
             overtaken_logs: HashSet::new(),
-            new_bytes: 0,
-            commits: 0,
+            sightings: Sightings::default(),
+            vanished: BTreeMap::new(),
+            has_seen_all: false,
+            totals: Totals::default(),
         }
     }
 
@@ -82,8 +98,24 @@ impl<'a> TrailWriter<'a> {
         &self.cursors
     }
 
-    pub(super) fn totals(&self) -> (u64, u64) {
-        (self.new_bytes, self.commits)
+    pub(super) fn sightings(&mut self) -> &mut Sightings {
+        &mut self.sightings
+    }
+
+    pub(super) fn recognise(&mut self, unchanged: &[LogFile]) {
+        self.sightings.recognise(unchanged, &self.cursors);
+    }
+
+    /// The cursors whose file has vanished while it may still have had more, after every file was looked at.
+    pub(super) fn vanished(&self) -> BTreeMap<String, u64> {
+        let standing = self.head.as_ref().map(|head| head.body.standing()).unwrap_or_default();
+        let mut vanished = self.sightings.vanished(self.cursors.iter());
+        vanished.retain(|key, offset| !standing.gaps.contains_key(&control::gap_name(key, *offset)));
+        vanished
+    }
+
+    pub(super) fn totals(self) -> Totals {
+        self.totals
     }
 
     /// Takes a step of a file. False if another collector was faster with this file: stop reading it.
@@ -100,6 +132,9 @@ impl<'a> TrailWriter<'a> {
             return Ok(false);
         }
         self.pending_bytes += cursor.offset - before.offset;
+        if segment.is_some() {
+            self.sightings.go_on(&key);
+        }
         self.cursors.insert(key.clone(), cursor.clone());
         self.pending.push(Pending { before, segment, cursor });
         if self.pending_bytes >= COMMIT_BYTES {
@@ -108,18 +143,26 @@ impl<'a> TrailWriter<'a> {
         Ok(!self.overtaken.contains(&key))
     }
 
-    /// Commits what is pending; with nothing pending it does nothing.
-    pub(super) async fn commit(&mut self) -> Result<(), CollectError> {
-        while !self.pending.is_empty() {
-            let addition = self.addition();
+    /// Commits what is left, and what can only be said after every file was looked at.
+    pub(super) async fn finish(&mut self, vanished: BTreeMap<String, u64>) -> Result<(), CollectError> {
+        self.vanished = vanished;
+        self.has_seen_all = true;
+        self.commit().await
+    }
+
+    /// Commits what is pending and what there is to say; with neither it does nothing.
+    async fn commit(&mut self) -> Result<(), CollectError> {
+        while let Some(addition) = self.addition() {
+            let opened: Vec<String> = addition.leaves.iter().filter_map(opened_gap).collect();
             let key = self.collector.key;
             match trail::append(self.collector.archive, key, &self.trail, self.head.as_ref(), addition)
                 .await?
             {
                 Append::Done(head) => {
                     // Committed. A crash from here on loses nothing of it.
-                    self.new_bytes += self.pending_bytes;
-                    self.commits += 1;
+                    self.totals.new_bytes += self.pending_bytes;
+                    self.totals.commits += 1;
+                    self.totals.gaps_opened.extend(opened);
                     self.pending.clear();
                     self.pending_bytes = 0;
                     self.head = Some(head);
@@ -130,26 +173,65 @@ impl<'a> TrailWriter<'a> {
         Ok(())
     }
 
-    fn addition(&self) -> Addition {
+    /// What is to follow the head; none if there is nothing.
+    fn addition(&self) -> Option<Addition> {
         let now = (self.collector.now)();
-        let mut cursors = self.head.as_ref().map(|head| head.body.cursors.clone()).unwrap_or_default();
-        if self.collector.kind == SourceKind::LogFiles {
-            // Else each commit would carry a cursor for every file that there ever was.
-            cursors.retain(|_, cursor| !selection::is_gone(cursor, &self.listed, now.as_millisecond()));
+        let controls = self.known(now).leaves(self.head.as_ref());
+        if self.pending.is_empty() && !controls.iter().any(control::is_news) {
+            return None;
         }
-        let started = Leaf::Control(Event::SourceStarted.at(now));
-        let mut leaves: Vec<Leaf> = self.head.is_none().then_some(started).into_iter().collect();
+        let mut cursors = self.kept_cursors(now, &controls);
+        let mut leaves: Vec<Leaf> = controls.into_iter().map(Leaf::Control).collect();
         for pending in &self.pending {
             leaves.extend(pending.segment.clone().map(Leaf::Segment));
             cursors.insert(pending.cursor.key(), pending.cursor.clone());
         }
-        Addition {
+        Some(Addition {
             time: now,
             writer: self.collector.writer.to_owned(),
             source: self.source.clone(),
             leaves,
             cursors,
+        })
+    }
+
+    fn known(&self, now: Timestamp) -> Known<'_> {
+        Known {
+            now,
+            source: &self.source,
+            writer: self.collector.writer,
+            receives: self.pending.iter().any(|pending| pending.segment.is_some()),
+            sightings: &self.sightings,
+            vanished: &self.vanished,
+            silent_after: self.collector.silent_after.filter(|_| self.has_seen_all),
         }
+    }
+
+    /// The head's cursors, without those of files that have gone for good, and with the names that files were recognised under.
+    fn kept_cursors(&self, now: Timestamp, controls: &[ControlLeaf]) -> BTreeMap<String, Cursor> {
+        let Some(head) = &self.head else { return BTreeMap::new() };
+        let mut cursors = head.body.cursors.clone();
+        if self.collector.kind == SourceKind::LogFiles {
+            let gaps = head.body.standing().gaps;
+            let is_accounted_for = |key: &str, cursor: &Cursor| {
+                let gap = control::gap_name(key, cursor.offset);
+                is_whole(cursor)
+                    || gaps.contains_key(&gap)
+                    || controls.iter().any(|leaf| leaf.is(Event::GapOpened) && leaf.text("gap") == Some(&gap))
+            };
+            // Else each commit would carry a cursor for every file that there ever was.
+            cursors.retain(|key, cursor| {
+                !selection::is_gone(cursor, &self.listed, now.as_millisecond())
+                    || !is_accounted_for(key, cursor)
+            });
+        }
+        for (key, cursor) in &mut cursors {
+            // No news by itself, but when the file has vanished its name tells whether it could still grow.
+            if let Some(name) = self.sightings.recognised(key, cursor) {
+                cursor.log = name.to_owned();
+            }
+        }
+        cursors
     }
 
     /// Another collector wrote the next commit. What it did not touch is kept; its bytes are the same as ours, so what it
@@ -158,6 +240,10 @@ impl<'a> TrailWriter<'a> {
         self.cursors.clone_from(&head.body.cursors);
         for pending in std::mem::take(&mut self.pending) {
             let key = pending.cursor.key();
+            if pending.segment.is_none() && self.cursors.get(&key) == Some(&pending.cursor) {
+                // The other one has said it.
+                continue;
+            }
             if reached(&self.cursors, &key) == pending.before && !self.overtaken.contains(&key) {
                 self.cursors.insert(key, pending.cursor.clone());
                 self.pending.push(pending);
@@ -180,6 +266,11 @@ impl<'a> TrailWriter<'a> {
             }
         }
     }
+}
+
+fn opened_gap(leaf: &Leaf) -> Option<String> {
+    let control = leaf.control().filter(|control| control.is(Event::GapOpened))?;
+    control.text("gap").map(str::to_owned)
 }
 
 fn reached(cursors: &BTreeMap<String, Cursor>, key: &str) -> Reached {

@@ -187,6 +187,33 @@ impl ScriptedLogs {
         }
     }
 
+    /// What the engine does with old files. Returns the file as it was.
+    pub fn delete(&self, name: &str) -> File {
+        let files = &mut self.state().files;
+        let at = files.iter().position(|file| file.name == name).unwrap();
+        files.remove(at)
+    }
+
+    /// Puts a deleted file back.
+    pub fn restore(&self, file: File) {
+        self.state().files.push(file);
+    }
+
+    /// Rotates, and deletes what is numbered higher than `last` then.
+    pub fn rotate_keeping(&self, last: u32, now_ms: i64) -> Vec<File> {
+        self.rotate(now_ms);
+        let mut deleted = Vec::new();
+        self.state().files.retain(|file| {
+            let number = file.name.strip_prefix(LIVE).and_then(|rest| rest.strip_prefix('.'));
+            let kept = number.is_none_or(|number| number.parse::<u32>().unwrap() <= last);
+            if !kept {
+                deleted.push(file.clone());
+            }
+            kept
+        });
+        deleted
+    }
+
     /// What `server_audit` does: `.2` becomes `.3`, `.1` becomes `.2`, the live file becomes `.1`, and a new one begins.
     pub fn rotate(&self, now_ms: i64) {
         self.complete(LIVE, now_ms);

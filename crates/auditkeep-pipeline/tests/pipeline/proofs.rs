@@ -97,6 +97,7 @@ async fn import(world: &World, directory: &Path, engine: Engine) -> Pass {
         now: Timestamp::now,
         kind: SourceKind::Import,
         settled_after: Duration::ZERO,
+        silent_after: None,
         progress: &|_| {},
     };
     let logs = DiskLogs::find(&[directory.to_owned()]).unwrap();

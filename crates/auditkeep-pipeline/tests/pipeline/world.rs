@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use auditkeep_archive::archive::Archive;
 use auditkeep_archive::commit::Body;
+use auditkeep_archive::control::{ControlLeaf, Event};
 use auditkeep_archive::leaf::Leaf;
+use auditkeep_archive::standing::Standing;
 use auditkeep_archive::verify::verify;
 use auditkeep_archive::{segment, trail};
 use auditkeep_core::engine::Engine;
@@ -37,6 +39,11 @@ pub fn now_ms() -> i64 {
     CLOCK_MS.get()
 }
 
+/// For tests that must be the same on whatever thread they run.
+pub fn reset_clock() {
+    CLOCK_MS.set(START_MS);
+}
+
 pub fn wait_ms(ms: i64) {
     CLOCK_MS.set(CLOCK_MS.get() + ms);
 }
@@ -46,7 +53,7 @@ pub fn wait_until_settled() {
     wait_ms(SETTLED_AFTER_MS + 1000);
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::from_millisecond(now_ms()).unwrap()
 }
 
@@ -71,6 +78,7 @@ pub struct World {
     pub archive: Archive,
     pub instance: Instance,
     pub logs: ScriptedLogs,
+    pub silent_after: Option<Duration>,
 }
 
 impl World {
@@ -79,7 +87,13 @@ impl World {
         let public = key().public().clone();
         let archive =
             Archive::create(store.clone(), "0".repeat(32), public, Timestamp::UNIX_EPOCH).await.unwrap();
-        Self { store, archive, instance: instance(engine, "one"), logs: ScriptedLogs::new(seed) }
+        Self {
+            store,
+            archive,
+            instance: instance(engine, "one"),
+            logs: ScriptedLogs::new(seed),
+            silent_after: None,
+        }
     }
 
     pub fn trail(&self) -> String {
@@ -111,6 +125,7 @@ impl World {
             now,
             kind: SourceKind::LogFiles,
             settled_after,
+            silent_after: self.silent_after,
             progress: &|_| {},
         };
         collector.collect(&self.instance, logs).await
@@ -137,10 +152,36 @@ impl World {
         trail::head(&self.archive, &self.trail()).await.unwrap().map_or(0, |head| head.body.number)
     }
 
+    /// All control leaves so far, with the commits that they are in.
+    pub async fn controls(&self) -> Vec<(u64, ControlLeaf)> {
+        let of = |body: Body| {
+            let controls = body.leaves.into_iter().filter_map(|leaf| leaf.control().cloned());
+            controls.map(|leaf| (body.number, leaf)).collect::<Vec<_>>()
+        };
+        self.commits().await.into_iter().flat_map(of).collect()
+    }
+
+    /// Those of one event.
+    pub async fn controls_of(&self, event: Event) -> Vec<ControlLeaf> {
+        let controls = self.controls().await.into_iter().map(|(_, leaf)| leaf);
+        controls.filter(|leaf| leaf.is(event)).collect()
+    }
+
+    /// After the last commit.
+    pub async fn standing(&self) -> Standing {
+        let head = trail::head(&self.archive, &self.trail()).await.unwrap();
+        head.map(|head| head.body.standing()).unwrap_or_default()
+    }
+
     /// The archived bytes by `<family>#<generation>`, put together from the segments of all commits.
     pub async fn archived(&self) -> BTreeMap<String, Vec<u8>> {
+        self.archived_by(&self.commits().await).await
+    }
+
+    /// The same, of commits that were read already.
+    pub async fn archived_by(&self, commits: &[Body]) -> BTreeMap<String, Vec<u8>> {
         let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-        for body in self.commits().await {
+        for body in commits {
             for leaf in &body.leaves {
                 let Leaf::Segment(leaf) = leaf else { continue };
                 let file = files.entry(format!("{}#{}", family(&leaf.log), leaf.generation)).or_default();
@@ -157,7 +198,7 @@ impl World {
         let mut expected: Vec<(String, Vec<u8>)> = files
             .iter()
             .filter(|file| file.shown > 0)
-            .map(|file| (format!("{}#{}", family(&file.name), generation(file)), file.exposed().to_vec()))
+            .map(|file| (key_of(file), file.exposed().to_vec()))
             .collect();
         expected.sort();
         let archived: Vec<(String, Vec<u8>)> = self.archived().await.into_iter().collect();
@@ -194,6 +235,11 @@ impl World {
             })
             .collect()
     }
+}
+
+/// The file's cursor.
+pub fn key_of(file: &File) -> String {
+    format!("{}#{}", family(&file.name), generation(file))
 }
 
 /// What the archive knows the file by: its first record.

@@ -1,14 +1,17 @@
 //! `auditkeep collect`: what is new in the instances' audit logs, into the archive, and from there into the tables.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use auditkeep_archive::archive::Archive;
 use auditkeep_archive::signer::Signer;
+use auditkeep_archive::trail::Stamp;
 use auditkeep_aws::config::{ConfigError, LoadOptions};
 use auditkeep_aws::{DiscoveredInstance, RdsAccount, RdsOptions};
-use auditkeep_pipeline::collect::{Collector, FileError, FileOutcome, Pass, Progress};
+use auditkeep_pipeline::collect::{Collector, FileError, FileOutcome, Inventory, Pass, Progress};
 use auditkeep_pipeline::source::{Instance, LogFiles, SourceError, SourceKind};
 use clap::Args;
 use serde::Serialize;
-use std::time::Duration;
 use url::Url;
 
 use super::derive::{self, Derivation};
@@ -16,7 +19,7 @@ use super::{Context, WRITER, now};
 use crate::config::{RdsConfig, is_chosen};
 use crate::failure::{self, Exit, Failure};
 use crate::output::table::Rows;
-use crate::output::{bytes, data, json, plural, talk};
+use crate::output::{bytes, data, escape, json, plural, talk};
 use crate::progress::Bar;
 
 /// PostgreSQL writes the lines of one record at once; after this long without a write the last record is whole.
@@ -41,12 +44,17 @@ pub struct Collection {
     pub instances: Vec<InstanceResult>,
     /// Instances that were not asked, and why.
     pub skipped: Vec<Skipped>,
+    /// Sources of which it was recorded that they are not collected any more.
+    pub stopped: Vec<StoppedSource>,
     /// Accounts and regions of which nothing was collected, and why.
     pub failures: Vec<RegionFailed>,
     pub new_bytes: u64,
     pub commits: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub derived: Option<Derivation>,
+    /// What the accounts and regions have, by both.
+    #[serde(skip)]
+    inventories: BTreeMap<(String, String), Inventory>,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,6 +67,8 @@ pub struct InstanceResult {
     pub changed: u64,
     pub new_bytes: u64,
     pub commits: u64,
+    /// Names of the gaps that were found: bytes that may be lost.
+    pub gaps_opened: Vec<String>,
     pub failures: Vec<Failed>,
 }
 
@@ -93,6 +103,13 @@ pub enum RegionError {
 }
 
 #[derive(Debug, Serialize)]
+pub struct StoppedSource {
+    pub instance: String,
+    pub trail: String,
+    pub cause: &'static str,
+}
+
+#[derive(Debug, Serialize)]
 pub struct Skipped {
     pub instance: String,
     pub engine: String,
@@ -112,6 +129,10 @@ pub async fn run(context: &Context, arguments: &CollectArguments) -> Result<Exit
             Err(error) => collection.failures.push(RegionFailed::of(rds, &error)),
         }
     }
+    // An instance that was not asked for on the command line is collected all the same, some other time.
+    if arguments.instances.is_empty() {
+        collection.record_stopped(&archive, &*key).await?;
+    }
     finish(context, &archive, collection, !arguments.no_derive).await
 }
 
@@ -125,6 +146,7 @@ fn sources(context: &Context, arguments: &CollectArguments) -> Vec<RdsConfig> {
         if !arguments.instances.is_empty() {
             source.include.clone_from(&arguments.instances);
         }
+        source.silent_after = source.silent_after.or(context.config.silent_after);
     }
     sources
 }
@@ -156,11 +178,14 @@ pub async fn collect_account(
     rds: &RdsConfig,
     collection: &mut Collection,
 ) -> Result<(), SourceError> {
-    for discovered in account.instances().await? {
+    let discovered = account.instances().await?;
+    collection.take_inventory(account.region(), rds, &discovered);
+    for discovered in discovered {
         match discovered {
             DiscoveredInstance::Readable(instance) if is_chosen(rds, &instance.name) => {
                 let files = account.log_files(&instance);
-                collection.add(collect_instance(archive, key, SourceKind::LogFiles, &instance, &files).await);
+                let result = collect_instance(archive, key, rds.silent_after, &instance, &files).await;
+                collection.add(result);
             }
             DiscoveredInstance::Skipped { name, engine, reason } if is_chosen(rds, &name) => {
                 collection.skipped.push(Skipped { instance: name, engine, reason });
@@ -175,7 +200,7 @@ pub async fn collect_account(
 pub async fn collect_instance(
     archive: &Archive,
     key: &dyn Signer,
-    kind: SourceKind,
+    silent_after: Option<Duration>,
     instance: &Instance,
     files: &dyn LogFiles,
 ) -> InstanceResult {
@@ -190,8 +215,9 @@ pub async fn collect_instance(
         key,
         writer: WRITER,
         now,
-        kind,
+        kind: SourceKind::LogFiles,
         settled_after: SETTLED_AFTER,
+        silent_after,
         progress: &progress,
     };
     let outcome = collector.collect(instance, files).await;
@@ -216,6 +242,7 @@ impl InstanceResult {
             changed: 0,
             new_bytes: 0,
             commits: 0,
+            gaps_opened: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -228,6 +255,7 @@ impl InstanceResult {
             changed: pass.files.iter().filter(|file| changed(&file.outcome)).count() as u64,
             new_bytes: pass.new_bytes,
             commits: pass.commits,
+            gaps_opened: pass.gaps_opened.clone(),
             failures: pass.failures().map(|(log, error)| Failed::of(log, error)).collect(),
             ..Self::empty(&pass.instance)
         }
@@ -284,6 +312,53 @@ impl Collection {
         self.instances.push(result);
     }
 
+    /// Notes what an account and region has. Several sources may name the same one and choose differently.
+    fn take_inventory(&mut self, region: &str, rds: &RdsConfig, discovered: &[DiscoveredInstance]) {
+        let accounts = discovered.iter().find_map(|discovered| match discovered {
+            DiscoveredInstance::Readable(instance) => Some(instance.account.clone()),
+            DiscoveredInstance::Skipped { .. } => None,
+        });
+        // With no instance that can be read it is not known whose inventory this is.
+        let Some(account) = accounts else { return };
+        let inventory = self.inventories.entry((account.clone(), region.to_owned())).or_default();
+        (inventory.account, inventory.region) = (account, region.to_owned());
+        for discovered in discovered {
+            match discovered {
+                DiscoveredInstance::Readable(instance) if is_chosen(rds, &instance.name) => {
+                    inventory.collected.insert(instance.resource_id.clone());
+                }
+                DiscoveredInstance::Readable(instance) => {
+                    inventory.excluded.insert(instance.resource_id.clone());
+                }
+                DiscoveredInstance::Skipped { name, .. } => {
+                    inventory.unreadable.insert(name.clone());
+                }
+            }
+        }
+    }
+
+    /// Records of each source that is not collected any more that it has stopped.
+    async fn record_stopped(&mut self, archive: &Archive, key: &dyn Signer) -> Result<(), Failure> {
+        let stamp = Stamp { time: now(), writer: WRITER.to_owned() };
+        // The source that could not be reached may be the one that chooses what the others exclude.
+        let all_reached = self.failures.is_empty();
+        for inventory in self.inventories.values_mut() {
+            let excluded = std::mem::take(&mut inventory.excluded);
+            if all_reached {
+                inventory.excluded = excluded.difference(&inventory.collected).cloned().collect();
+            } else {
+                inventory.collected.extend(excluded);
+            }
+            let stopped = inventory.record_stopped(archive, key, &stamp).await?;
+            self.stopped.extend(stopped.into_iter().map(|stopped| StoppedSource {
+                instance: stopped.instance,
+                trail: stopped.trail,
+                cause: stopped.cause,
+            }));
+        }
+        Ok(())
+    }
+
     fn has_failures(&self) -> bool {
         !self.failures.is_empty() || self.instances.iter().any(|instance| !instance.failures.is_empty())
     }
@@ -332,6 +407,14 @@ pub async fn finish(
     collection.tell_failures();
     for skipped in &collection.skipped {
         talk(&format!("skipped {} ({}): {}", skipped.instance, skipped.engine, skipped.reason));
+    }
+    for stopped in &collection.stopped {
+        talk(&format!("{} has stopped: {}", stopped.instance, stopped.cause));
+    }
+    for instance in &collection.instances {
+        for gap in &instance.gaps_opened {
+            talk(&format!("{}: bytes may be lost: {}", instance.instance, escape::line(gap)));
+        }
     }
     if derive {
         collection.derived = Some(derive::all(context, archive).await?);

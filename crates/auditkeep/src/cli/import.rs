@@ -68,6 +68,7 @@ pub async fn run(context: &Context, arguments: &ImportArguments) -> Result<Exit,
         now,
         kind: SourceKind::Import,
         settled_after: SETTLED_AFTER,
+        silent_after: None,
         progress: &|_| {},
     };
     let mut pass = collector.collect(&instance, &logs).await?;

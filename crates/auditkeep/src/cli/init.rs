@@ -141,6 +141,9 @@ key = {key}
 # How the bucket is reached and written to, for an archive in S3.
 #
 {s3}
+# Record it when an instance gave nothing new for so long. Without it, silence is not recorded.
+# silent_after = \"24h\"
+
 # Where to collect from: one table per account and region. Without any, `auditkeep collect` uses the region and
 # credentials of its environment (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_RDS and so on).
 #
@@ -151,6 +154,8 @@ key = {key}
 # # Names of instances; * stands for any text. Without `include`, all instances.
 # include = [\"shop-*\"]
 # exclude = [\"*-test\"]
+# # Instead of the one above.
+# silent_after = \"1h\"
 
 # Who keeps the checkpoints of `auditkeep seal`, out of reach of whoever can alter the archive: a directory or bucket that gets
 # every seal, a file that gets the newest signed note (for a repository, say), or an address that seals are posted to.
@@ -198,6 +203,7 @@ mod tests {
         assert_eq!(s3.bucket_key, Some(true));
         assert_eq!(read.rds[0].include, ["shop-*"]);
         assert!(read.rds[0].endpoint.is_some());
+        assert!(read.silent_after > read.rds[0].silent_after);
         assert_eq!(read.witness.len(), 3);
     }
 }

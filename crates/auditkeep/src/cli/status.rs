@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
+use auditkeep_archive::standing::State;
 use auditkeep_archive::trail;
 use auditkeep_events::QueryEngine;
 use auditkeep_pipeline::table::EventTable;
@@ -28,6 +29,13 @@ struct TrailStatus {
     /// Raw bytes of the logs that the last commit still follows.
     archived_bytes: u64,
     last_commit_time: Timestamp,
+    /// Absent before anything says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+    /// Names of the open gaps.
+    gaps: Vec<String>,
+    /// Names of the holds in place.
+    holds: Vec<String>,
     derived_through: u64,
     events: u64,
     problems: u64,
@@ -43,11 +51,15 @@ pub async fn run(context: &Context) -> Result<Exit, Failure> {
     for id in archive.trails().await? {
         let Some(head) = trail::head(&archive, &id).await? else { continue };
         let body = head.body;
+        let standing = body.standing();
         trails.push(TrailStatus {
             logs: body.cursors.len() as u64,
             commits: body.number,
             archived_bytes: body.cursors.values().map(|cursor| cursor.offset).sum(),
             last_commit_time: body.time,
+            state: standing.state,
+            gaps: standing.gaps.into_keys().collect(),
+            holds: standing.holds.into_keys().collect(),
             derived_through: tables.derived_through(&id).await?.unwrap_or(0),
             events: events.get(&id).copied().unwrap_or(0),
             problems: problems.get(&id).copied().unwrap_or(0),
@@ -75,11 +87,14 @@ fn print(trails: &[TrailStatus]) -> Result<(), Failure> {
         "ARCHIVED",
         "COMMITS",
         "LAST COMMIT (UTC)",
+        "STATE",
+        "GAPS",
+        "HOLDS",
         "DERIVED",
         "EVENTS",
         "PROBLEMS",
     ]);
-    for column in [2, 3, 4, 6, 7, 8] {
+    for column in [2, 3, 4, 7, 8, 9, 10, 11] {
         table.align_right(column);
     }
     for trail in trails {
@@ -91,6 +106,9 @@ fn print(trails: &[TrailStatus]) -> Result<(), Failure> {
             bytes(trail.archived_bytes),
             trail.commits.to_string(),
             trail.last_commit_time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            trail.state.map_or("", State::name).to_owned(),
+            trail.gaps.len().to_string(),
+            trail.holds.len().to_string(),
             if behind == 0 { "all".to_owned() } else { format!("{behind} behind") },
             count(trail.events),
             count(trail.problems),

@@ -16,4 +16,5 @@ mod on_s3;
 mod proof;
 mod regions;
 mod sealing;
+mod stopped;
 mod surfaces;

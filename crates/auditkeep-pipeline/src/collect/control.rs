@@ -1,0 +1,125 @@
+//! What a pass has to say of a trail that is not bytes: the control leaves of its commits (`docs/spec/archive.md`, §4.1).
+//!
+//! Everything is decided against the commit that the leaves will follow, so that whoever is overtaken by another collector
+//! decides anew, and nothing is said twice. Does no IO.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use auditkeep_archive::commit::{Cursor, Source};
+use auditkeep_archive::control::{ControlLeaf, Event};
+use auditkeep_archive::standing::{Standing, State};
+use auditkeep_archive::trail::Head;
+use jiff::Timestamp;
+
+use super::sightings::{Sightings, is_renamed, is_whole};
+
+/// What a pass knows when it writes a commit.
+pub(super) struct Known<'a> {
+    pub(super) now: Timestamp,
+    pub(super) source: &'a Source,
+    pub(super) writer: &'a str,
+    /// The commit has bytes.
+    pub(super) receives: bool,
+    pub(super) sightings: &'a Sightings,
+    /// Cursor keys of files that have vanished, and the offsets of the cursors then.
+    pub(super) vanished: &'a BTreeMap<String, u64>,
+    /// Once the pass has seen everything: after how long without bytes the source counts as silent.
+    pub(super) silent_after: Option<Duration>,
+}
+
+impl Known<'_> {
+    /// What there is to say after that commit, in the order of the leaves.
+    pub(super) fn leaves(&self, head: Option<&Head>) -> Vec<ControlLeaf> {
+        let Some(head) = head else { return vec![Event::SourceStarted.at(self.now)] };
+        let standing = head.body.standing();
+        let mut leaves = self.configuration(head);
+        leaves.extend(self.resumed(&standing));
+        leaves.extend(self.closed(&standing));
+        leaves.extend(self.opened(head, &standing));
+        leaves.extend(self.silent(head, &standing));
+        leaves
+    }
+
+    fn configuration(&self, head: &Head) -> Vec<ControlLeaf> {
+        let (was, is) = (&head.body.source, self.source);
+        [
+            ("instance", Some(&was.instance), Some(&is.instance)),
+            ("engine", Some(&was.engine), Some(&is.engine)),
+            ("cluster", was.cluster.as_ref(), is.cluster.as_ref()),
+            (WRITER, Some(&head.body.writer), Some(&self.writer.to_owned())),
+        ]
+        .into_iter()
+        .filter(|(_, before, after)| before != after)
+        .map(|(what, before, after)| {
+            let leaf = Event::ConfigurationChanged.at(self.now).with("what", what);
+            leaf.with_some("before", before).with_some("after", after)
+        })
+        .collect()
+    }
+
+    fn resumed(&self, standing: &Standing) -> Option<ControlLeaf> {
+        let was_away = matches!(standing.state, Some(State::Silent | State::Stopped));
+        (self.receives && was_away).then(|| Event::SourceResumed.at(self.now))
+    }
+
+    fn closed(&self, standing: &Standing) -> Vec<ControlLeaf> {
+        let closed = standing.gaps.keys().filter(|gap| self.sightings.goes_on(cursor_of(gap)));
+        closed
+            .map(|gap| Event::GapClosed.at(self.now).with("gap", gap).with("how", "the file was seen again"))
+            .collect()
+    }
+
+    /// The gaps that are to be opened, unless they are open, or another collector has come further with the file meanwhile.
+    fn opened(&self, head: &Head, standing: &Standing) -> Vec<ControlLeaf> {
+        let mut opened = Vec::new();
+        for (key, offset) in self.vanished {
+            let gap = gap_name(key, *offset);
+            let cursor = head.body.cursors.get(key);
+            let cursor = cursor.filter(|cursor| cursor.offset == *offset && !is_whole(cursor));
+            if let Some(cursor) = cursor.filter(|_| !standing.gaps.contains_key(&gap)) {
+                opened.push(self.gap(&gap, key, cursor));
+            }
+        }
+        opened
+    }
+
+    fn gap(&self, gap: &str, key: &str, cursor: &Cursor) -> ControlLeaf {
+        // Only of a file that is not written to any more does the listing say where it ends.
+        let end = Some(cursor.listed.size).filter(|size| is_renamed(cursor) && *size > cursor.offset);
+        let leaf = Event::GapOpened.at(self.now).with("gap", gap).with("cursor", key);
+        leaf.with("log", &cursor.log).with("from", cursor.offset).with_some("to", end).with(
+            "cause",
+            "the source does not have the file any more, and it may have held more than was read",
+        )
+    }
+
+    fn silent(&self, head: &Head, standing: &Standing) -> Option<ControlLeaf> {
+        let after = self.silent_after.filter(|_| !self.receives && standing.state == Some(State::Started))?;
+        // Format 1 did not say when bytes were last received.
+        let since = standing.received.unwrap_or(head.body.time);
+        let silence = Duration::try_from(self.now.duration_since(since)).ok()?;
+        (silence >= after).then(|| {
+            let leaf = Event::SourceSilent.at(self.now).with("since", since);
+            leaf.with("after_seconds", after.as_secs())
+        })
+    }
+}
+
+const WRITER: &str = "writer";
+
+/// Whether a commit is made for it, where there are no bytes. That another version of the program found nothing new is no news.
+pub(super) fn is_news(leaf: &ControlLeaf) -> bool {
+    !leaf.is(Event::SourceStarted)
+        && !(leaf.is(Event::ConfigurationChanged) && leaf.text("what") == Some(WRITER))
+}
+
+/// The name of the gap that begins at that offset.
+pub(super) fn gap_name(key: &str, offset: u64) -> String {
+    format!("{key}@{offset}")
+}
+
+/// The cursor's key in the name of a gap.
+fn cursor_of(gap: &str) -> &str {
+    gap.rsplit_once('@').map_or(gap, |(key, _)| key)
+}
