@@ -40,8 +40,8 @@ async fn segments_alone_get_the_class() {
             let expected = if is_segment { class.name() } else { "" };
             assert_eq!(head.header("x-amz-storage-class"), expected, "{server:?} {object}: {head:?}");
         }
-        // The manifest, two commits and the head are the others.
-        assert_eq!((segments, objects.len()), (2, 6), "{objects:?}");
+        // The manifest, two commits and their head, the journal's commit and its head are the others.
+        assert_eq!((segments, objects.len()), (2, 8), "{objects:?}");
         segment::read(&archive, &newest_segment(&archive).await).await.unwrap();
     }
 }

@@ -88,8 +88,8 @@ async fn everything_that_is_put_is_encrypted_with_the_key() {
         let archive = with_commits(store.clone(), 1).await;
         let objects: Vec<Path> =
             store.list(None).map_ok(|object| object.location).try_collect().await.unwrap();
-        // The manifest, a segment, a commit and the head.
-        assert_eq!(objects.len(), 4, "{objects:?}");
+        // The manifest, a segment, a commit and its head, the journal's commit and its head.
+        assert_eq!(objects.len(), 6, "{objects:?}");
         for object in &objects {
             let head = server.s3().head(&bucket, &key(object)).await.unwrap();
             assert_eq!(head.header("x-amz-server-side-encryption"), "aws:kms", "{object}: {head:?}");
