@@ -181,7 +181,13 @@ impl Body {
                         .flat_map(|cursor| &cursor.unfinished)
                         .all(|leaf| leaf.frames.is_none())
             }
-            _ => self.standing.is_some() && self.journal.is_some() == (self.trail != JOURNAL),
+            FORMAT => {
+                let in_journal = self.trail == JOURNAL;
+                self.standing.is_some()
+                    && self.journal.is_some() != in_journal
+                    && !(in_journal && !self.cursors.is_empty())
+            }
+            _ => false,
         }
     }
 
