@@ -138,12 +138,12 @@ archive = {archive}
 # kms:Sign; and `auditkeep init` writes its public half to auditkeep.pub beside this file.
 key = {key}
 
-# How the bucket is reached and written to, for an archive in S3.
-#
-{s3}
 # Record it when an instance gave nothing new for so long. Without it, silence is not recorded.
 # silent_after = \"24h\"
 
+# How the bucket is reached and written to, for an archive in S3.
+#
+{s3}
 # Where to collect from: one table per account and region. Without any, `auditkeep collect` uses the region and
 # credentials of its environment (AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL_RDS and so on).
 #
