@@ -136,10 +136,11 @@ impl Simulation {
         }
     }
 
-    fn rotate_when_opened(&self, name: &str) {
-        let database = self.database.clone();
+    fn rotate_when_opened(&mut self, name: &str) {
+        let (database, mut rng) = (self.database.clone(), self.rng.fork());
         self.world.logs.when_opened(name, move || {
             database.rotate();
+            database.grow(&mut rng);
             futures::future::ready(()).boxed()
         });
     }
@@ -159,7 +160,10 @@ impl Simulation {
                 for _ in 0..rng.u8(0..20) {
                     writing.pause().await;
                 }
-                if rng.u8(0..4) == 0 { database.rotate() } else { database.grow(&mut rng) }
+                if rng.u8(0..4) == 0 {
+                    database.rotate();
+                }
+                database.grow(&mut rng);
             }
         };
         let sealer = async {
