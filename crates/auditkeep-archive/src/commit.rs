@@ -181,13 +181,7 @@ impl Body {
                         .flat_map(|cursor| &cursor.unfinished)
                         .all(|leaf| leaf.frames.is_none())
             }
-            FORMAT => {
-                let in_journal = self.trail == JOURNAL;
-                self.standing.is_some()
-                    && self.journal.is_some() != in_journal
-                    && !(in_journal && !self.cursors.is_empty())
-            }
-            _ => false,
+            _ => self.standing.is_some() && self.journal.is_some() == (self.trail != JOURNAL),
         }
     }
 
