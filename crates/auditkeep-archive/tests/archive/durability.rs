@@ -17,7 +17,7 @@ const DIRECTORY: &str = "AUDITKEEP_WATCHED_DIRECTORY";
 const COMMITS: &str = "trails/t/commits";
 
 fn watched() -> (PathBuf, DurableDirectory) {
-    let directory = PathBuf::from(std::env::var_os(DIRECTORY).expect("only to be run under strace"));
+    let directory = PathBuf::from(std::env::var_os(DIRECTORY).unwrap());
     let store = DurableDirectory::new(&directory).unwrap();
     (directory, store)
 }

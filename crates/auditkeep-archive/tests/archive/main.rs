@@ -1,6 +1,11 @@
 //! The archive from outside: what its protocol promises when writes fail, processes race and storage lies.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "what the tests share is part of the tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "what the tests share is part of the tests"
+)]
 
 use auditkeep_archive::test_support::{building, faults};
 

@@ -110,8 +110,8 @@ const WRITER: &str = "writer";
 
 /// Whether a commit is made for it, where there are no bytes. That another version of the program found nothing new is no news.
 pub(super) fn is_news(leaf: &ControlLeaf) -> bool {
-    !leaf.is(Event::SourceStarted)
-        && !(leaf.is(Event::ConfigurationChanged) && leaf.text("what") == Some(WRITER))
+    let tells_the_writer = leaf.is(Event::ConfigurationChanged) && leaf.text("what") == Some(WRITER);
+    !leaf.is(Event::SourceStarted) && !tells_the_writer
 }
 
 /// The name of the gap that begins at that offset.

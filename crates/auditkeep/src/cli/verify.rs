@@ -148,10 +148,7 @@ async fn ask_witnesses(context: &Context, store: &Arc<dyn ObjectStore>, verifica
         return;
     }
     // Only the id is needed; whether the archive can be believed is what is to be found out.
-    let id = match auditkeep_archive::verify::archive_id(Arc::clone(store)).await {
-        Ok(id) => id,
-        Err(_) => return,
-    };
+    let Ok(id) = auditkeep_archive::verify::archive_id(Arc::clone(store)).await else { return };
     let (checkpoints, failures) = witnesses::newest(&context.config, &id).await;
     verification.checkpoints.extend(checkpoints);
     for failure in failures {

@@ -68,24 +68,24 @@ impl S3Config {
     /// The table with every setting explained; those that are not set are comments.
     pub fn written(&self) -> String {
         let set = |name: &str| match name {
-            "endpoint" => self.endpoint.as_ref().map(quoted),
-            "region" => self.region.as_ref().map(quoted),
-            "storage_class" => self.storage_class.as_ref().map(quoted),
-            "kms_key" => self.kms_key.as_ref().map(quoted),
+            "endpoint" => self.endpoint.as_deref().map(quoted),
+            "region" => self.region.as_deref().map(quoted),
+            "storage_class" => self.storage_class.as_deref().map(quoted),
+            "kms_key" => self.kms_key.as_deref().map(quoted),
             "bucket_key" => self.bucket_key.map(|truth| truth.to_string()),
-            _ => self.checksum.as_ref().map(quoted),
+            _ => self.checksum.as_deref().map(quoted),
         };
-        let mut text = if *self == Self::default() { "# [s3]\n" } else { "[s3]\n" }.to_owned();
+        let mut lines = vec![if *self == Self::default() { "# [s3]" } else { "[s3]" }.to_owned()];
         for (name, example, about) in SETTINGS {
             if !about.is_empty() {
-                text.push_str(&format!("# # {about}\n"));
+                lines.push(format!("# # {about}"));
             }
-            text.push_str(&match set(name) {
-                Some(value) => format!("{name} = {value}\n"),
-                None => format!("# {name} = {example}\n"),
+            lines.push(match set(name) {
+                Some(value) => format!("{name} = {value}"),
+                None => format!("# {name} = {example}"),
             });
         }
-        text
+        lines.join("\n") + "\n"
     }
 
     pub fn options(&self) -> Result<S3Options, Failure> {
@@ -103,8 +103,8 @@ impl S3Config {
     }
 }
 
-fn quoted(text: &String) -> String {
-    toml::Value::String(text.clone()).to_string()
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
 }
 
 fn not_typed(setting: &str, why: &str) -> Failure {

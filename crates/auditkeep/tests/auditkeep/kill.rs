@@ -7,6 +7,14 @@
 //! A killed process loses nothing that it has written, unlike a machine that loses its power: whether what is said to be durable was
 //! flushed is not seen here.
 
+#![expect(
+    clippy::case_sensitive_file_extension_comparisons,
+    clippy::naive_bytecount,
+    clippy::struct_field_names,
+    clippy::wrong_self_convention,
+    reason = "names here are the test's own, and records are short"
+)]
+
 mod collectors;
 mod disk;
 mod growth;
@@ -80,7 +88,7 @@ impl fmt::Display for Hits {
         for (count, what) in [
             (self.killed, "processes killed"),
             (self.ended, "processes ended by themselves"),
-            (self.rounds, "rounds of one to three processes"),
+            (self.rounds, "rounds of one to five processes"),
             (self.all_killed, "rounds in which all were killed; after so many of them"),
             (self.no_trail, "  an instance had no trail yet"),
             (self.nothing, "  there was nothing new"),
@@ -143,13 +151,13 @@ impl Bench {
         hits
     }
 
-    /// One, two or three collectors, which get in each other's way. The first is going to be killed, each of the others perhaps.
+    /// One, two or five collectors, which get in each other's way. The first is going to be killed, each of the others perhaps.
     fn draw_lives(&mut self, takes: Duration) -> Vec<Life> {
         let rng = &mut self.rng;
         let mut lives =
             vec![Life { begins_after: Duration::ZERO, killed_after: Some(takes.mul_f64(rng.f64())) }];
-        for _ in 0..[0, 0, 0, 0, 0, 1, 1, 2][rng.usize(..8)] {
-            let begins_after = takes.mul_f64(0.5 * rng.f64());
+        for _ in 0..[0, 0, 0, 0, 0, 1, 1, 4][rng.usize(..8)] {
+            let begins_after = takes.mul_f64(rng.f64());
             let killed_after = rng.bool().then(|| takes.mul_f64(rng.f64()));
             lives.push(Life { begins_after, killed_after });
         }
@@ -257,5 +265,5 @@ async fn killed_at_random_moments_it_loses_nothing_and_doubles_nothing() {
     // Kills that miss everything that matters would prove nothing.
     let segments_left = hits.segments_only + hits.commit_and_segments;
     let commits_left = hits.commit_only + hits.commit_and_segments;
-    assert!(segments_left >= kills / 20 && commits_left >= kills / 20, "{hits}");
+    assert!(segments_left >= kills / 50 && commits_left >= kills / 50, "{hits}");
 }
