@@ -177,7 +177,9 @@ impl<'a> TrailWriter<'a> {
     fn addition(&self) -> Option<Addition> {
         let now = (self.collector.now)();
         let controls = self.known(now).leaves(self.head.as_ref());
-        if self.pending.is_empty() && !controls.iter().any(control::is_news) {
+        // What somebody types at an import is no fact of the source until bytes came with it.
+        let may_be_news = self.collector.kind == SourceKind::LogFiles;
+        if self.pending.is_empty() && !(may_be_news && controls.iter().any(control::is_news)) {
             return None;
         }
         let mut cursors = self.kept_cursors(now, &controls);
