@@ -58,9 +58,14 @@ pub struct VerifyingKey {
     key: PublicKey,
 }
 
+/// Whether a text can name a key in a signed note.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c == '+' || c.is_whitespace() || c.is_control())
+}
+
 impl VerifyingKey {
     fn new(name: &str, key: PublicKey) -> Result<Self, BadKey> {
-        if name.is_empty() || name.contains(|c: char| c == '+' || c.is_whitespace() || c.is_control()) {
+        if !is_name(name) {
             return Err(BadKey::Name);
         }
         Ok(Self { name: name.to_owned(), id: key.id(name), key })

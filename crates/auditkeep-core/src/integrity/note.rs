@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::key::VerifyingKey;
+use super::key::{VerifyingKey, is_name};
 
 const SIGNATURE_PREFIX: &str = "\u{2014} ";
 /// Signatures on one note; more is not a note of ours.
@@ -67,7 +67,7 @@ fn parse_signature(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteError> {
     let (name, encoded) = rest.split_once(' ').ok_or(NoteError::Malformed)?;
     let bytes = STANDARD.decode(encoded).map_err(|_| NoteError::Malformed)?;
     let (id, signature) = bytes.split_first_chunk::<4>().ok_or(NoteError::Malformed)?;
-    if name.is_empty() || signature.is_empty() {
+    if !is_name(name) || signature.is_empty() {
         return Err(NoteError::Malformed);
     }
     Ok((name, *id, signature.to_vec()))
@@ -116,6 +116,10 @@ mod tests {
         assert_eq!(open(NOTE.trim_end(), &keys).unwrap_err(), NoteError::Malformed);
         assert_eq!(open(TEXT, &keys).unwrap_err(), NoteError::Malformed);
         assert_eq!(open("", &keys).unwrap_err(), NoteError::Malformed);
+        for name in ["", "a+b", "a\u{a0}b"] {
+            let line = format!("{NOTE}\u{2014} {name} x08go/ZJ\n");
+            assert_eq!(open(&line, &keys).unwrap_err(), NoteError::Malformed, "{name:?}");
+        }
     }
 
     #[test]
