@@ -177,8 +177,11 @@ impl Archive {
             bytes => bytes?,
         };
         let manifest: Manifest = read_canonical(layout::MANIFEST, &bytes)?;
-        if manifest.format > FORMAT {
-            return Err(ArchiveError::Newer { object: layout::MANIFEST.to_owned(), format: manifest.format });
+        let object = layout::MANIFEST.to_owned();
+        match manifest.format {
+            1..=FORMAT => {}
+            0 => return Err(ArchiveError::Damaged { object, cause: Damage::NotItsFormat }),
+            format => return Err(ArchiveError::Newer { object, format }),
         }
         Ok(Self::of(store, manifest, &bytes))
     }

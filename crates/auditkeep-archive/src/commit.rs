@@ -181,7 +181,12 @@ impl Body {
                         .flat_map(|cursor| &cursor.unfinished)
                         .all(|leaf| leaf.frames.is_none())
             }
-            _ => self.standing.is_some() && self.journal.is_some() == (self.trail != JOURNAL),
+            FORMAT => {
+                let in_journal = self.trail == JOURNAL;
+                let cursors_belong = !in_journal || self.cursors.is_empty();
+                self.standing.is_some() && self.journal.is_some() != in_journal && cursors_belong
+            }
+            _ => false,
         }
     }
 

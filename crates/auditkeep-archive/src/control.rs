@@ -7,8 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use auditkeep_core::integrity::key::VerifyingKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+/// Numbers are below this, as in JSON.
+const NUMBER_LIMIT: u64 = 1 << 53;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,8 +129,14 @@ impl ControlLeaf {
 
     pub fn number(&self, name: &str) -> Option<u64> {
         let text = self.text(name)?;
-        // One way to write a number, as everywhere in the format.
-        text.parse().ok().filter(|number: &u64| number.to_string() == text)
+        // One way to write a number, and not more than JSON holds, as everywhere in the format.
+        text.parse().ok().filter(|number: &u64| number.to_string() == text && *number < NUMBER_LIMIT)
+    }
+
+    /// Public keys, separated by a space.
+    pub(crate) fn keys(&self, name: &str) -> Option<Vec<VerifyingKey>> {
+        let key = |text: &str| text.parse().ok().filter(|key: &VerifyingKey| key.to_string() == text);
+        self.text(name)?.split(' ').map(key).collect()
     }
 
     /// A number that may be absent, but not misspelt.

@@ -7,6 +7,8 @@
 //! Looking at the journal takes a handful of reads, because the standing in its last commit says which commits put which keys
 //! in force. Whether the whole journal holds together is for `verify`.
 
+use std::collections::BTreeMap;
+
 use auditkeep_core::integrity::key::VerifyingKey;
 use jiff::Timestamp;
 
@@ -17,7 +19,7 @@ use crate::keyring::KeyRing;
 use crate::layout::{self, JOURNAL};
 use crate::leaf::{Leaf, SealLeaf};
 use crate::signer::Signer;
-use crate::standing::Standing;
+use crate::standing::{KeyStanding, Standing};
 use crate::trail::{self, Addition, Append, Head, Stamp, TrailError};
 
 /// What the journal says at some time.
@@ -116,7 +118,7 @@ pub async fn append(
             writer: stamp.writer.clone(),
             source: source(archive),
             leaves: all,
-            cursors: std::collections::BTreeMap::new(),
+            cursors: BTreeMap::new(),
         };
         match trail::append(archive, key, JOURNAL, head.as_ref(), addition).await? {
             // A crash here loses nothing: whoever comes next reads the journal.
@@ -167,14 +169,25 @@ pub(crate) async fn follow_keys(
             .values()
             .any(|key| key.key == known.key)
         {
-            ring.add(known.key.clone());
+            ring.add(known.key.clone(), known.added);
         }
     }
-    for (signer, known) in &claimed.keys {
+    follow_retired(archive, &claimed.keys, ring).await
+}
+
+/// Retires the keys that a standing says are retired. Where the seal cannot be believed, nothing that they signed counts.
+pub(crate) async fn follow_retired(
+    archive: &Archive,
+    claimed: &BTreeMap<String, KeyStanding>,
+    ring: &mut KeyRing,
+) -> Result<(), TrailError> {
+    for (signer, known) in claimed {
         let Some(by) = known.retired else { continue };
-        let seal = match known.seal {
-            Some(seal) => trail::read_by(archive, ring, JOURNAL, seal).await?,
-            None => None,
+        let seal = match trail::read_by(archive, ring, JOURNAL, known.seal.unwrap_or(0)).await {
+            Err(TrailError::Archive(error @ (ArchiveError::Store { .. } | ArchiveError::Newer { .. }))) => {
+                return Err(error.into());
+            }
+            seal => seal.ok().flatten(),
         };
         let seal = seal.as_ref().and_then(|head| seal_of(&head.body.leaves));
         ring.retire(signer, by, seal);

@@ -15,6 +15,8 @@ use crate::leaf::SealLeaf;
 #[derive(Clone, Debug, Default)]
 pub struct KeyRing {
     keys: Vec<VerifyingKey>,
+    /// By `<name>+<key id>`, the journal commit that put a key in force which is no root: there it signs what comes after.
+    added: BTreeMap<String, u64>,
     /// By `<name>+<key id>`.
     retired: BTreeMap<String, Retired>,
 }
@@ -29,11 +31,13 @@ struct Retired {
 
 impl KeyRing {
     pub fn of_roots(roots: Vec<VerifyingKey>) -> Self {
-        Self { keys: roots, retired: BTreeMap::new() }
+        Self { keys: roots, ..Self::default() }
     }
 
-    pub fn add(&mut self, key: VerifyingKey) {
+    /// Puts a key in force by journal commit `by`, unless it is in force.
+    pub fn add(&mut self, key: VerifyingKey, by: u64) {
         if !self.keys.contains(&key) {
+            self.added.insert(key.signer(), by);
             self.keys.push(key);
         }
     }
@@ -53,7 +57,9 @@ impl KeyRing {
 
     /// Whether a signature by the key counts on that commit.
     pub fn allows(&self, key: &VerifyingKey, trail: &str, number: u64) -> bool {
+        let is_added = trail != JOURNAL || self.added.get(&key.signer()).is_none_or(|added| *added < number);
         self.keys.contains(key)
+            && is_added
             && self.retired.get(&key.signer()).is_none_or(|retired| {
                 if trail == JOURNAL {
                     number <= retired.by
@@ -70,7 +76,7 @@ impl KeyRing {
 
     /// The text of a note on commit `number` of `trail`, if a key signed it whose signature counts there.
     pub fn open<'n>(&self, note: &'n str, trail: &str, number: u64) -> Result<&'n str, NoteError> {
-        if self.retired.is_empty() {
+        if self.retired.is_empty() && (trail != JOURNAL || self.added.is_empty()) {
             return note::open(note, &self.keys).map(|(text, _)| text);
         }
         let counting: Vec<VerifyingKey> =
@@ -96,7 +102,8 @@ mod tests {
     fn a_retired_key_counts_up_to_the_seal() {
         let mut ring = KeyRing::of_roots(vec![key(1)]);
         assert!(ring.allows(&key(1), "t", 99) && !ring.allows(&key(2), "t", 1));
-        ring.add(key(2));
+        ring.add(key(2), 4);
+        assert!(ring.allows(&key(2), JOURNAL, 5) && !ring.allows(&key(2), JOURNAL, 4));
         let head = SealedHead { number: 5, commit: Sha256([0; 32]), size: 5, root: Sha256([0; 32]) };
         let seal = SealLeaf { time: Timestamp::UNIX_EPOCH, heads: BTreeMap::from([("t".to_owned(), head)]) };
         ring.retire(&key(1).signer(), 7, Some(&seal));

@@ -43,6 +43,18 @@ pub fn trail_id(account: &str, region: &str, resource_id: &str, source: &str) ->
     [account, region, resource_id, source].map(part).join(".")
 }
 
+/// Whether a text is a name below `raw/`, spelled as names are.
+pub fn is_segment(name: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_=".contains(&byte))
+    };
+    name.strip_prefix(RAW)
+        .and_then(|below| below.strip_prefix('/'))
+        .is_some_and(|below| below.split('/').all(is_part))
+}
+
 pub fn manifest() -> Path {
     Path::from(MANIFEST)
 }
@@ -111,6 +123,19 @@ mod tests {
         assert_eq!(part("a/b=c é"), "a=2Fb=3Dc=20=C3=A9");
         assert_eq!(part(""), "=");
         assert_ne!(part("="), part(""));
+    }
+
+    #[test]
+    fn names_of_segments() {
+        for name in ["raw/a", "raw/a/=2E./x=20y/0-9-f.zst"] {
+            assert!(is_segment(name), "{name}");
+        }
+        for name in [
+            "", "raw", "raw/", "raw//a", "raw/a/", "raw/../a", "raw/.a", "/raw/a", "raw/a b", "raw/ü",
+            "trails/a",
+        ] {
+            assert!(!is_segment(name), "{name}");
+        }
     }
 
     #[test]

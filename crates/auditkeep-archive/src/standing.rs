@@ -140,11 +140,12 @@ impl Standing {
             }
             Event::Expired => self.expired_through = self.expired_through.max(leaf.number("through")?),
             Event::ArchiveCreated => {
-                for key in leaf.text("keys")?.split(' ') {
-                    self.add_key(number, key.parse().ok()?);
-                }
+                leaf.keys("keys")?.into_iter().for_each(|key| self.add_key(number, key));
             }
-            Event::KeyAdded => self.add_key(number, leaf.text("key")?.parse().ok()?),
+            Event::KeyAdded => {
+                let [key] = leaf.keys("key")?.try_into().ok()?;
+                self.add_key(number, key);
+            }
             Event::KeyRetired => {
                 let seal = leaf.number("seal")?;
                 let key = self.keys.get_mut(leaf.text("key")?).filter(|key| key.retired.is_none())?;

@@ -198,7 +198,7 @@ pub enum VerifyError {
     #[error("there is no trail `{trail}`")]
     NoTrail { trail: String },
     #[error("whose signatures count cannot be told")]
-    Keys(#[source] Box<TrailError>),
+    Keys(#[from] TrailError),
 }
 
 /// The full check of every trail. `progress` is called now and then with the report so far.
@@ -276,7 +276,8 @@ impl Check<'_> {
                 continue;
             }
             self.trail(trail, starts.get(trail)).await?;
-            self.report.trails += 1;
+            // A directory without commits is no trail.
+            self.report.trails += u64::from(self.last_numbers.get(trail).is_some_and(|last| *last > 0));
         }
         self.segments.finish(&mut self.report).await?;
         if !self.asked.is_partial() {

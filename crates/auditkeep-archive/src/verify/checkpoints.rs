@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::note::NoteError;
 
 use super::pins::Pinned;
@@ -11,8 +12,10 @@ use crate::archive::read_canonical;
 use crate::checkpoint::Checkpoint;
 use crate::commit::{Body, Commit};
 use crate::journal;
+use crate::keyring::KeyRing;
 use crate::layout::{self, JOURNAL};
 use crate::leaf::SealLeaf;
+use crate::trail;
 
 impl Check<'_> {
     /// The commits after which an incremental verification begins, by trail.
@@ -21,16 +24,17 @@ impl Check<'_> {
     pub(super) async fn begin_after(&mut self) -> Result<BTreeMap<String, Start>, VerifyError> {
         let mut starts = BTreeMap::new();
         let Some(since) = &self.asked.since else { return Ok(starts) };
-        let stored = self.stored_body(since).await?;
-        if let Some(body) = &stored {
-            // What this puts in force is checked on the way, key by key.
-            let followed = journal::follow_keys(self.archive, &body.standing(), &mut self.keys).await;
-            followed.map_err(|error| VerifyError::Keys(Box::new(error)))?;
-        }
-        if !self.is_authentic(since) {
+        let Some((body, hash)) = self.stored_body(since).await?.zip(self.stored_hash(since).await?) else {
+            return Ok(starts);
+        };
+        let mut keys = self.keys.clone();
+        // What this puts in force is checked on the way, key by key.
+        journal::follow_keys(self.archive, &body.standing(), &mut keys).await?;
+        if self.doubt(since, &keys).is_some() {
+            // What is wrong with it is told once the journal has been read.
             return Ok(starts);
         }
-        let Some((body, hash)) = stored.zip(self.stored_hash(since).await?) else { return Ok(starts) };
+        self.keys = keys;
         let seal = journal::seal_of(&body.leaves);
         let seal = seal.ok_or_else(|| VerifyError::NoSeal { name: since.name.clone() })?;
         starts.insert(JOURNAL.to_owned(), Start { number: since.number, commit: hash });
@@ -44,7 +48,8 @@ impl Check<'_> {
     pub(super) async fn compare_checkpoints(&mut self) -> Result<(), VerifyError> {
         let asked = self.asked;
         for checkpoint in asked.checkpoints.iter().chain(&asked.since) {
-            if !self.is_authentic(checkpoint) {
+            if let Some((verdict, detail)) = self.doubt(checkpoint, &self.keys) {
+                self.report.add(verdict, checkpoint.name.clone(), detail);
                 continue;
             }
             let last = self.last_numbers.get(JOURNAL).copied().unwrap_or(0);
@@ -55,7 +60,7 @@ impl Check<'_> {
                     checkpoint.name, checkpoint.number
                 );
                 self.report.add(Verdict::RolledBack, Self::trail_name(JOURNAL), detail);
-            } else if stored.is_none() {
+            } else if stored.is_none() && self.was_not_accused(checkpoint.number).await {
                 let detail = format!("the checkpoint `{}` is of another one", checkpoint.name);
                 let name = layout::commit(JOURNAL, checkpoint.number).to_string();
                 self.report.add(Verdict::Forked, name, detail);
@@ -75,23 +80,23 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Whether it is this archive's, and signed by a key that counts; says so if not, once.
-    fn is_authentic(&mut self, checkpoint: &Checkpoint) -> bool {
-        let verdict = if checkpoint.archive == self.archive.manifest().id {
-            match self.keys.open(&checkpoint.note, JOURNAL, checkpoint.number) {
-                Ok(_) => return true,
-                Err(error @ NoteError::UnknownKey { .. }) => (Verdict::KeyUnknown, error.to_string()),
-                Err(error) => (Verdict::Modified, error.to_string()),
-            }
-        } else {
-            (Verdict::Forked, format!("it is a checkpoint of the archive {}", checkpoint.archive))
-        };
-        let is_told =
-            |finding: &super::Finding| finding.object == checkpoint.name && finding.verdict == verdict.0;
-        if !self.report.findings.iter().any(is_told) {
-            self.report.add(verdict.0, checkpoint.name.clone(), verdict.1);
+    /// What is wrong with a checkpoint itself: it is of another archive, or signed by no key that counts.
+    fn doubt(&self, checkpoint: &Checkpoint, keys: &KeyRing) -> Option<(Verdict, String)> {
+        if checkpoint.archive != self.archive.manifest().id {
+            let detail = format!("it is a checkpoint of the archive {}", checkpoint.archive);
+            return Some((Verdict::Forked, detail));
         }
-        false
+        match keys.open(&checkpoint.note, JOURNAL, checkpoint.number) {
+            Ok(_) => None,
+            Err(error @ NoteError::UnknownKey { .. }) => Some((Verdict::KeyUnknown, error.to_string())),
+            Err(error) => Some((Verdict::Modified, error.to_string())),
+        }
+    }
+
+    /// Whether a journal commit passed for a good one so far, or was not looked at.
+    async fn was_not_accused(&self, number: u64) -> bool {
+        number <= self.pins.start(JOURNAL)
+            || matches!(trail::read_by(self.archive, &self.keys, JOURNAL, number).await, Ok(Some(_)))
     }
 
     /// The body of the checkpoint's commit, if it is stored and is the one that the checkpoint is of.
@@ -103,11 +108,8 @@ impl Check<'_> {
         Ok(same.then_some(commit.body))
     }
 
-    async fn stored_hash(
-        &self,
-        checkpoint: &Checkpoint,
-    ) -> Result<Option<auditkeep_core::integrity::hash::Sha256>, VerifyError> {
+    async fn stored_hash(&self, checkpoint: &Checkpoint) -> Result<Option<Sha256>, VerifyError> {
         let bytes = self.archive.find(&layout::commit(JOURNAL, checkpoint.number)).await?;
-        Ok(bytes.map(|bytes| auditkeep_core::integrity::hash::Sha256::of(&bytes)))
+        Ok(bytes.map(|bytes| Sha256::of(&bytes)))
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use object_store::path::Path;
 
 use super::{Report, Verdict, describe};
-use crate::archive::{Archive, ArchiveError, read_canonical};
+use crate::archive::{Archive, ArchiveError, Damage, read_canonical};
 use crate::commit::{Body, CHAIN_START, Commit, Cursor, FORMAT, chain};
 use crate::control::Event;
 use crate::keyring::KeyRing;
@@ -23,7 +23,7 @@ use crate::standing::Standing;
 /// What the commits so far say, for the next one to continue. After a commit that cannot be believed nothing is known,
 /// and the next one is taken at its word.
 pub(super) struct Past {
-    pub(super) hash: Sha256,
+    hash: Sha256,
     format: u32,
     time: Timestamp,
     tree: Frontier,
@@ -70,6 +70,11 @@ impl Past {
         }
     }
 
+    /// What commit `number` must state as `previous` if it is the next one.
+    pub(super) fn hash_before(&self, number: u64) -> Option<Sha256> {
+        (number > 1).then_some(self.hash)
+    }
+
     pub(super) fn standing(&self) -> &Standing {
         &self.standing
     }
@@ -89,7 +94,7 @@ pub(super) fn believe(
     report: &mut Report,
 ) -> Result<Option<Commit>, ArchiveError> {
     let name = path.to_string();
-    let commit: Commit = match read_canonical(&name, bytes) {
+    let commit = match read_commit(&name, bytes) {
         Ok(commit) => commit,
         // What is not understood cannot be called damaged, if somebody trusted signed it.
         Err(error @ ArchiveError::Newer { .. }) if is_signed_whole(keys, (trail, number), bytes) => {
@@ -116,24 +121,24 @@ pub(super) fn believe(
         report.add(Verdict::Modified, name, "the signature is over another commit");
         return Ok(None);
     }
-    if body.format > FORMAT {
-        return Err(ArchiveError::Newer { object: name, format: body.format });
-    }
     if (body.trail.as_str(), body.number) != (trail, number) || body.archive != archive.manifest().id {
         let detail =
             format!("it is commit {} of trail `{}` in archive {}", body.number, body.trail, body.archive);
         report.add(Verdict::Reordered, name, detail);
         return Ok(None);
     }
-    if !body.fits_its_format() {
-        report.add(
-            Verdict::Modified,
-            name,
-            "it has what its format does not have, or lacks what its format demands",
-        );
-        return Ok(None);
-    }
     Ok(Some(commit))
+}
+
+/// A commit that is spelled as its format demands.
+fn read_commit(name: &str, bytes: &[u8]) -> Result<Commit, ArchiveError> {
+    let commit: Commit = read_canonical(name, bytes)?;
+    let (object, format) = (name.to_owned(), commit.body.format);
+    match commit.body.fits_its_format() {
+        true => Ok(commit),
+        false if format > FORMAT => Err(ArchiveError::Newer { object, format }),
+        false => Err(ArchiveError::Damaged { object, cause: Damage::NotItsFormat }),
+    }
 }
 
 /// Whether a commit goes on where the past ended, and the past with it. None: nothing is known of what came before.
@@ -154,8 +159,7 @@ pub(super) fn go_on(path: &Path, body: &Body, hash: Sha256, past: Option<Past>, 
 
 /// Whether it comes after the commit before it; then its tree must be that one's tree with its own leaves.
 fn follows(path: &Path, body: &Body, past: &Past, report: &mut Report) -> bool {
-    let expected = (body.number > 1).then_some(past.hash);
-    if body.previous != expected {
+    if body.previous != past.hash_before(body.number) {
         let detail = "it follows another commit than the one stored before it";
         report.add(Verdict::Forked, path.to_string(), detail);
         return false;
@@ -191,10 +195,8 @@ fn check_shape(path: &Path, body: &Body, report: &mut Report) {
 }
 
 fn is_sound(leaf: &SegmentLeaf) -> bool {
-    let is_raw = Path::parse(&leaf.object)
-        .is_ok_and(|path| path.as_ref() == leaf.object && path.prefix_matches(&layout::raw()));
     let has_bytes = leaf.from < leaf.to && leaf.to - leaf.from <= segment::MAX_RAW_BYTES;
-    is_raw && has_bytes && leaf.complete_to <= leaf.to
+    layout::is_segment(&leaf.object) && has_bytes && leaf.complete_to <= leaf.to
 }
 
 /// Whether a commit of a format that is not known here has a right note: then it is newer, and not damaged.
@@ -257,7 +259,9 @@ fn continues(path: &Path, body: &Body, ends: &mut Ends, known: bool, report: &mu
 
 fn is_consistent(cursor: &Cursor) -> bool {
     let ascending = cursor.cuts.windows(2).all(|pair| pair[0] < pair[1]);
+    let has_bytes = cursor.cuts.first().is_none_or(|first| *first > 0);
     ascending
+        && has_bytes
         && cursor.cuts.last().copied().unwrap_or(0) == cursor.offset
         && cursor.complete_to <= cursor.offset
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::key::VerifyingKey;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 
 use super::{Report, Verdict, describe};
-use crate::archive::{Archive, ArchiveError, Manifest, failed, read_canonical};
+use crate::archive::{Archive, ArchiveError, Manifest, failed, is_missing, read_canonical};
 use crate::commit::{Commit, FORMAT};
 use crate::control::Event;
 use crate::keyring::KeyRing;
@@ -26,15 +27,26 @@ pub(super) async fn open(
     report: &mut Report,
 ) -> Result<Archive, ArchiveError> {
     let opened = Archive::unbelieved(Arc::clone(&store)).await;
+    let created = created(&store, &opened, roots).await?;
     let finding = match &opened {
-        Ok(archive) => match created_otherwise(archive, roots).await? {
-            Some(id) => (Verdict::Modified, "it is another one than the journal says".to_owned(), Some(id)),
+        Ok(archive) => match created.filter(|created| created.differs(archive.manifest_sha256())) {
+            Some(created) => (Verdict::Modified, DIFFERS.to_owned(), Some(created.archive)),
             None => return opened,
         },
         Err(ArchiveError::Missing) => {
-            (Verdict::Missing, "there are trails, and it is not there".to_owned(), None)
+            let detail = "there are trails, and it is not there".to_owned();
+            (Verdict::Missing, detail, created.map(|created| created.archive))
         }
-        Err(error @ ArchiveError::Damaged { .. }) => (Verdict::Modified, describe(error), None),
+        Err(error @ ArchiveError::Damaged { .. }) => {
+            (Verdict::Modified, describe(error), created.map(|created| created.archive))
+        }
+        // Nobody signed that it is newer.
+        Err(ArchiveError::Newer { .. }) => match created.filter(|created| created.manifest.is_some()) {
+            Some(created) if created.differs(stored_hash(&store).await?) => {
+                (Verdict::Modified, DIFFERS.to_owned(), Some(created.archive))
+            }
+            _ => return opened,
+        },
         Err(_) => return opened,
     };
     let (verdict, detail, id) = finding;
@@ -51,23 +63,48 @@ pub(super) async fn open(
     Ok(Archive::of(store, manifest, &[]))
 }
 
-/// The archive's id by the journal's first commit, if a trusted key signed that and it was not created with this `archive.json`.
-async fn created_otherwise(
-    archive: &Archive,
+const DIFFERS: &str = "it is another one than the journal says";
+
+/// What the journal's first commit says of the archive, if a trusted key signed it.
+struct Created {
+    archive: String,
+    /// Hash of `archive.json`.
+    manifest: Option<String>,
+}
+
+impl Created {
+    fn differs(&self, manifest: Sha256) -> bool {
+        self.manifest.as_ref().is_some_and(|stated| *stated != manifest.to_string())
+    }
+}
+
+async fn created(
+    store: &Arc<dyn ObjectStore>,
+    opened: &Result<Archive, ArchiveError>,
     roots: &[VerifyingKey],
-) -> Result<Option<String>, ArchiveError> {
+) -> Result<Option<Created>, ArchiveError> {
     let path = layout::commit(JOURNAL, 1);
-    let Some(bytes) = archive.find(&path).await? else { return Ok(None) };
+    let bytes = match crate::archive::get(store, &path, crate::archive::MAX_OBJECT_BYTES).await {
+        Err(error) if is_missing(&error) => return Ok(None),
+        bytes => bytes?,
+    };
     let Ok(Commit { body, checkpoint }) = read_canonical(path.as_ref(), &bytes) else { return Ok(None) };
-    let roots = if roots.is_empty() { archive.manifest().keys.clone() } else { roots.to_vec() };
+    let roots = match opened {
+        Ok(archive) if roots.is_empty() => archive.manifest().keys.clone(),
+        _ => roots.to_vec(),
+    };
     let keys = KeyRing::of_roots(roots);
     let is_signed = keys
         .open(&checkpoint, JOURNAL, 1)
         .is_ok_and(|text| body.checkpoint().is_ok_and(|expected| expected.text() == text));
     let created = body.leaves.first().and_then(Leaf::control).filter(|leaf| leaf.is(Event::ArchiveCreated));
-    let stated = created.and_then(|leaf| leaf.text("manifest"));
-    let differs = stated.is_some_and(|stated| stated != archive.manifest_sha256().to_string());
-    Ok((is_signed && differs).then_some(body.archive))
+    let manifest = created.and_then(|leaf| leaf.text("manifest")).map(str::to_owned);
+    Ok(is_signed.then_some(Created { archive: body.archive, manifest }))
+}
+
+async fn stored_hash(store: &Arc<dyn ObjectStore>) -> Result<Sha256, ArchiveError> {
+    let bytes = crate::archive::get(store, &layout::manifest(), crate::archive::MAX_OBJECT_BYTES).await?;
+    Ok(Sha256::of(&bytes))
 }
 
 /// The archive that the first commit that can be read says it belongs to, the journal's first of all. Not believed: each

@@ -60,6 +60,11 @@ impl Pins {
         self.store(trail, number, hash, Some(body))
     }
 
+    /// The number after which a trail is looked at; zero for all of it.
+    pub(super) fn start(&self, trail: &str) -> u64 {
+        self.starts.get(trail).copied().unwrap_or(0)
+    }
+
     /// Takes a commit that is stored, with its body if it is believed.
     pub(super) fn store(
         &mut self,

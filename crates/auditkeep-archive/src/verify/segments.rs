@@ -116,9 +116,10 @@ impl Segments {
         let mut named: HashMap<spill::Key, Named> = HashMap::new();
         self.named.read(partition, |key, fact| {
             if let Some((demanded, size, _)) = parse_named(fact) {
-                // Where two commits name one object, one that demands it is enough.
-                let known = named.entry(key).or_insert(Named { demanded, size, is_listed: false });
-                known.demanded |= demanded;
+                // Where two commits name one object, one that demands it is enough, and both may state its size.
+                let known = named.entry(key).or_insert(Named { sizes: Vec::new(), is_listed: false });
+                // Of what is given up nothing is looked at, if it is there still.
+                known.sizes.extend(demanded.then_some(size));
             }
         })?;
         let shallow = self.depth == Depth::Shallow;
@@ -128,8 +129,8 @@ impl Segments {
                 None => report.add(Verdict::Extra, name, "no believable commit names it"),
                 Some(named) => {
                     named.is_listed = true;
-                    if shallow && named.size != size {
-                        let detail = format!("it has {size} bytes instead of {}", named.size);
+                    if let Some(stated) = named.sizes.iter().find(|stated| shallow && **stated != size) {
+                        let detail = format!("it has {size} bytes instead of {stated}");
                         report.add(Verdict::Modified, name, detail);
                     }
                 }
@@ -141,7 +142,7 @@ impl Segments {
         }
         self.named.read(partition, |key, fact| {
             let Some((_, _, name)) = parse_named(fact) else { return };
-            if named.remove(&key).is_some_and(|named| named.demanded && !named.is_listed) {
+            if named.remove(&key).is_some_and(|named| !named.sizes.is_empty() && !named.is_listed) {
                 report.add(Verdict::Missing, name, NOT_THERE);
             }
         })?;
@@ -152,8 +153,8 @@ impl Segments {
 const NOT_THERE: &str = "a commit names it, and it is not there";
 
 struct Named {
-    demanded: bool,
-    size: u64,
+    /// As those commits state it that demand the object.
+    sizes: Vec<u64>,
     is_listed: bool,
 }
 

@@ -16,6 +16,7 @@ use crate::control::{ControlLeaf, Event};
 use crate::expire::may_expire;
 use crate::layout::{self, JOURNAL};
 use crate::leaf::{Leaf, SealLeaf};
+use crate::standing::Standing;
 use crate::trail;
 
 /// Commits that are fetched ahead of the one that is checked.
@@ -35,6 +36,8 @@ struct Walk {
     expired_through: u64,
     /// Segments of those commits that must be there all the same.
     kept: HashSet<String>,
+    /// After the last commit that is believed.
+    last: Option<Standing>,
     /// What opened each gap says of it.
     gaps: BTreeMap<String, String>,
     expired: Option<(u64, ControlLeaf)>,
@@ -70,6 +73,10 @@ impl Check<'_> {
         self.last_numbers.insert(trail.to_owned(), last);
         let mut expected = begin + 1;
         let mut walk = self.expect_expired(trail, &numbers, expected).await?;
+        walk.last = past.as_ref().filter(|_| begin > 0).map(|past| past.standing().clone());
+        if trail == JOURNAL && begin > 0 {
+            walk.seal = self.seal_at(begin).await?;
+        }
         let numbers: Box<dyn Iterator<Item = u64> + Send> = match numbers {
             Numbers::Through(last) => Box::new(expected..=last),
             Numbers::These(numbers) => Box::new(numbers.into_iter()),
@@ -86,8 +93,17 @@ impl Check<'_> {
             expected = number.saturating_add(1);
             past = self.commit(trail, number, bytes, past, &mut walk).await?;
         }
-        self.end_of_trail(trail, past.as_ref(), &walk);
+        self.end_of_trail(trail, &walk);
         Ok(())
+    }
+
+    /// The seal that an incremental verification begins with.
+    async fn seal_at(&self, number: u64) -> Result<Option<SealLeaf>, ArchiveError> {
+        let path = layout::commit(JOURNAL, number);
+        let bytes = self.archive.find(&path).await?;
+        let commit =
+            bytes.and_then(|bytes| crate::archive::read_canonical::<Commit>(path.as_ref(), &bytes).ok());
+        Ok(commit.and_then(|commit| crate::journal::seal_of(&commit.body.leaves).cloned()))
     }
 
     /// The number after which the trail is checked, and what is known there.
@@ -179,16 +195,15 @@ impl Check<'_> {
         let believed = believe(self.archive, &self.keys, (trail, number), &path, &bytes, &mut self.report)?;
         self.pins.store(trail, number, hash, believed.as_ref().map(|commit| &commit.body))?;
         let Some(Commit { body, .. }) = believed else { return Ok(None) };
-        if let Some(past) = &past {
+        if let Some(past) = past.as_ref().filter(|past| body.previous == past.hash_before(body.number)) {
             self.check_expiry(&body, past).await?;
         }
         let is_known = past.is_some();
         let past = go_on(&path, &body, hash, past, &mut self.report);
+        walk.last = Some(body.standing());
         if trail == JOURNAL && !is_known {
-            // What a lost commit put in force, this one's signer vouches for.
-            let followed = crate::journal::follow_keys(self.archive, &body.standing(), &mut self.keys).await;
-            drop(followed);
-            self.take_keys(&body);
+            // What a lost commit put in force or retired, this one's signer vouches for.
+            self.take_keys(&body).await?;
         }
         self.learn(&body, walk).await?;
         self.name_segments(&body, walk).await?;
@@ -203,7 +218,8 @@ impl Check<'_> {
     /// What an expiry gave up must have been out of its retention then.
     async fn check_expiry(&mut self, body: &Body, past: &Past) -> Result<(), VerifyError> {
         for leaf in body.leaves.iter().filter_map(Leaf::control).filter(|leaf| leaf.is(Event::Expired)) {
-            let through = leaf.number("through").unwrap_or(u64::MAX);
+            // A leaf that lacks what it needs gives nothing up.
+            let Some(through) = leaf.number("through") else { continue };
             let committed = match trail::read_by(self.archive, &self.keys, &body.trail, through).await {
                 Ok(commit) if through < body.number => commit.map(|head| head.body.time),
                 _ => None,
@@ -243,10 +259,13 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn take_keys(&mut self, body: &Body) {
-        for known in body.standing().keys.into_values() {
-            self.keys.add(known.key);
+    async fn take_keys(&mut self, body: &Body) -> Result<(), VerifyError> {
+        let known = body.standing().keys;
+        for key in known.values() {
+            self.keys.add(key.key.clone(), key.added);
         }
+        crate::journal::follow_retired(self.archive, &known, &mut self.keys).await?;
+        Ok(())
     }
 
     async fn learn_keys(&mut self, body: &Body) {
@@ -255,18 +274,13 @@ impl Check<'_> {
         if body.number == 1 {
             self.check_manifest(begins);
         }
-        for leaf in body.leaves.iter().filter_map(Leaf::control) {
-            let keys = match leaf.event.parse() {
-                Ok(Event::ArchiveCreated) => leaf.text("keys"),
-                Ok(Event::KeyAdded) => leaf.text("key"),
-                Ok(Event::KeyRetired) => {
-                    self.retire(body.number, leaf).await;
-                    None
-                }
-                _ => None,
-            };
-            for key in keys.into_iter().flat_map(|keys| keys.split(' ')).filter_map(|key| key.parse().ok()) {
-                self.keys.add(key);
+        for leaf in &body.leaves {
+            let alone = Standing::default().after(body.number, std::slice::from_ref(leaf));
+            for known in alone.keys.into_values() {
+                self.keys.add(known.key, body.number);
+            }
+            if let Some(leaf) = leaf.control().filter(|leaf| leaf.is(Event::KeyRetired)) {
+                self.retire(body.number, leaf).await;
             }
         }
     }
@@ -316,7 +330,9 @@ impl Check<'_> {
     }
 
     async fn name_segments(&mut self, body: &Body, walk: &Walk) -> Result<(), VerifyError> {
-        for leaf in body.leaves.iter().filter_map(Leaf::segment) {
+        let named = body.leaves.iter().filter_map(Leaf::segment);
+        // What is no name is accused already, and not looked for.
+        for leaf in named.filter(|leaf| layout::is_segment(&leaf.object)) {
             let expired = body.number <= walk.expired_through && !walk.kept.contains(&leaf.object);
             let presence = if expired { Presence::Expired } else { Presence::Demanded };
             self.segments.name(self.archive, leaf, presence, &mut self.report).await?;
@@ -324,8 +340,8 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn end_of_trail(&mut self, trail: &str, past: Option<&Past>, walk: &Walk) {
-        let Some(standing) = past.map(Past::standing) else { return };
+    fn end_of_trail(&mut self, trail: &str, walk: &Walk) {
+        let Some(standing) = &walk.last else { return };
         for (gap, number) in &standing.gaps {
             let detail = walk.gaps.get(gap).cloned();
             let detail = detail.unwrap_or_else(|| format!("explained by commit {number}"));

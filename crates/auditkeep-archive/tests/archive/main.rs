@@ -9,12 +9,15 @@
 
 use auditkeep_archive::test_support::{building, faults};
 
+mod agreement;
+mod attacks;
 mod crashes;
 mod durability;
 mod expire;
 mod fault_table;
 mod history;
 mod proof;
+mod proofs;
 mod rotation;
 mod sealing;
 mod signers;
