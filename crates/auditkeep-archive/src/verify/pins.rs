@@ -158,7 +158,8 @@ impl Check<'_> {
         let name = Self::trail_name(trail);
         match self.last_numbers.get(trail).copied().unwrap_or(0) {
             0 => {
-                let detail = format!("something signed says that it had {number} commits, and none is there");
+                let detail =
+                    format!("something signed says that commit {number} was there, and no commit is");
                 self.report.add(Verdict::Missing, name, detail);
             }
             last if last < number => {

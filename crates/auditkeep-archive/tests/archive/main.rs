@@ -15,6 +15,7 @@ mod crashes;
 mod durability;
 mod expire;
 mod fault_table;
+mod fixtures;
 mod history;
 mod proof;
 mod proofs;
