@@ -155,9 +155,7 @@ fn identify(
 }
 
 fn day_of(format: Format, first_record: &[u8]) -> String {
-    let mut framer = Framer::new(format);
-    framer.push(first_record);
-    let time = framer.finish(true).first_time_us.and_then(|us| Timestamp::from_microsecond(us).ok());
+    let time = format::time_us(format, first_record).and_then(|us| Timestamp::from_microsecond(us).ok());
     time.map_or_else(|| "undated".to_owned(), |time| time.strftime("%Y/%m/%d").to_string())
 }
 
@@ -287,7 +285,7 @@ impl<'a> FileReader<'a> {
         }
         let end = (self.position, self.last_byte.as_ref());
         let settled = has_ended(self.collector, self.selected, quiet, end);
-        let complete_to = self.framed_from + self.framer.finish(settled).complete_to;
+        let complete_to = self.framed_from + self.framer.finish(settled);
         self.cursor.settled = settled;
         let first = if self.segment.is_empty() {
             let before = Reached::by(&self.cursor);
