@@ -43,7 +43,7 @@ pub(super) async fn read(
         }
     };
     writer.sightings().see(&begun.start.key());
-    let mut reader = FileReader::new(collector, instance, selected, received, (begun.format, begun.start))?;
+    let mut reader = FileReader::new(collector, instance, selected, received, (begun.format, begun.start));
     match reader.run(begun.head, begun.rest, quiet, writer).await {
         Ok(outcome) => Ok(outcome),
         Err(Stop::File(error)) => Ok(FileOutcome::Failed(error)),
@@ -202,13 +202,12 @@ impl<'a> FileReader<'a> {
         selected: &'a Selected,
         received: Timestamp,
         (format, mut start): (Format, Cursor),
-    ) -> Result<Self, CollectError> {
+    ) -> Self {
         // Once its records were left to the twin they stay there, also when the twin is deleted first.
         start.evidence_only |= selected.has_csv_twin && format == Format::PostgresStderr;
         // Until it was read to its end again: a pass that stops halfway must not look like one that is through.
         start.settled = false;
-        let segment = SegmentWriter::new(start.offset).map_err(|cause| compress_error(selected, cause))?;
-        Ok(Self {
+        Self {
             collector,
             instance,
             selected,
@@ -217,11 +216,11 @@ impl<'a> FileReader<'a> {
             framed_from: start.complete_to,
             prefix: Prefix::new(&start),
             framer: Framer::new(format),
-            segment,
+            segment: SegmentWriter::new(start.offset),
             position: 0,
             last_byte: None,
             cursor: start,
-        })
+        }
     }
 
     async fn run(
@@ -254,7 +253,7 @@ impl<'a> FileReader<'a> {
                 }
                 taken
             } else {
-                self.segment.push(chunk).map_err(|cause| compress_error(self.selected, cause))?
+                self.segment.push(chunk).await.map_err(|cause| compress_error(self.selected, cause))?
             };
             self.frame(&chunk[..taken]);
             self.position += taken as u64;
@@ -305,9 +304,7 @@ impl<'a> FileReader<'a> {
 
     /// Stores the segment in the making and begins the next one.
     async fn store_segment(&mut self, complete_to: u64, writer: &mut TrailWriter<'_>) -> Result<bool, Stop> {
-        let next = SegmentWriter::new(self.position).map_err(|cause| compress_error(self.selected, cause))?;
-        let segment = std::mem::replace(&mut self.segment, next);
-        let segment = segment.finish().map_err(|cause| compress_error(self.selected, cause))?;
+        let segment = self.segment.finish().await.map_err(|cause| compress_error(self.selected, cause))?;
         let prefix = GenerationPrefix {
             account: &self.instance.account,
             region: &self.instance.region,
