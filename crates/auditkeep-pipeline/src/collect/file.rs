@@ -4,12 +4,12 @@
 
 mod generation;
 mod prefix;
+mod storing;
 
 use auditkeep_archive::archive::ArchiveError;
 use auditkeep_archive::commit::{Cursor, chain};
-use auditkeep_archive::layout::GenerationPrefix;
 use auditkeep_archive::leaf::SegmentLeaf;
-use auditkeep_archive::segment::{self, SegmentWriter, Stored};
+use auditkeep_archive::segment::{SegmentWriter, Stored};
 use auditkeep_archive::trail::TrailError;
 use auditkeep_core::format::{Format, Framer};
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 
 use self::prefix::Prefix;
+use self::storing::Storing;
 use super::selection::{Selected, listed};
 use super::writer::{Reached, TrailWriter};
 use super::{CollectError, Collector, FileError, FileOutcome, Progress};
@@ -100,6 +101,8 @@ struct FileReader<'a> {
     prefix: Prefix,
     framer: Framer,
     segment: SegmentWriter,
+    /// The segment before that one.
+    storing: Option<Storing<'a>>,
     position: u64,
     last_byte: Option<u8>,
 }
@@ -126,6 +129,7 @@ impl<'a> FileReader<'a> {
             prefix: Prefix::new(&start),
             framer: Framer::new(format),
             segment: SegmentWriter::new(start.offset),
+            storing: None,
             position: 0,
             last_byte: None,
             cursor: start,
@@ -135,19 +139,46 @@ impl<'a> FileReader<'a> {
     async fn run(
         &mut self,
         head: Bytes,
-        mut rest: LogBytes,
+        rest: LogBytes,
         quiet: bool,
         writer: &mut TrailWriter<'_>,
     ) -> Result<FileOutcome, Stop> {
+        let outcome = match self.stream(head, rest, writer).await {
+            Ok(true) => self.end(quiet, writer).await,
+            Ok(false) => Ok(FileOutcome::Overtaken),
+            Err(stop) => Err(stop),
+        };
+        match outcome {
+            // The file failed, and what came in before that stays.
+            Err(Stop::File(_)) if !self.finish_storing(writer).await? => Ok(FileOutcome::Overtaken),
+            outcome => outcome,
+        }
+    }
+
+    /// Takes the whole file. False if somebody else archives it at the same time.
+    async fn stream(
+        &mut self,
+        head: Bytes,
+        mut rest: LogBytes,
+        writer: &mut TrailWriter<'_>,
+    ) -> Result<bool, Stop> {
         let mut next = Some(head);
         while let Some(chunk) = next {
             (self.collector.progress)(Progress::Bytes(chunk.len() as u64));
             if !self.take(&chunk, writer).await? {
-                return Ok(FileOutcome::Overtaken);
+                return Ok(false);
             }
-            next = rest.try_next().await.map_err(FileError::from)?;
+            next = self.next(&mut rest).await?;
         }
-        self.end(quiet, writer).await
+        Ok(true)
+    }
+
+    /// Waits for the next chunk, and stores meanwhile.
+    async fn next(&mut self, rest: &mut LogBytes) -> Result<Option<Bytes>, FileError> {
+        let Some(storing) = self.storing.take() else { return Ok(rest.try_next().await?) };
+        let (storing, next) = storing.during(rest.try_next()).await;
+        self.storing = Some(storing);
+        Ok(next?)
     }
 
     /// Takes a chunk of the file. False if somebody else archives this file at the same time.
@@ -194,6 +225,9 @@ impl<'a> FileReader<'a> {
         let end = (self.position, self.last_byte.as_ref());
         let settled = has_ended(self.collector, self.selected, quiet, end);
         let complete_to = self.framed_from + self.framer.finish(settled);
+        if !self.finish_storing(writer).await? {
+            return Ok(FileOutcome::Overtaken);
+        }
         self.cursor.settled = settled;
         let first = if self.segment.is_empty() {
             let before = Reached::by(&self.cursor);
@@ -202,7 +236,7 @@ impl<'a> FileReader<'a> {
             let same = known.is_some_and(|known| *known == self.cursor);
             same || writer.step(before, None, self.cursor.clone()).await?
         } else {
-            self.store_segment(complete_to, writer).await?
+            self.store_segment(complete_to, writer).await? && self.finish_storing(writer).await?
         };
         let bytes = self.cursor.offset - self.archived;
         if first {
@@ -211,18 +245,22 @@ impl<'a> FileReader<'a> {
         Ok(if first { FileOutcome::Archived { bytes } } else { FileOutcome::Overtaken })
     }
 
-    /// Stores the segment in the making and begins the next one.
+    /// Begins to store the segment in the making, once the one before it is stored. False if somebody else archived that one.
     async fn store_segment(&mut self, complete_to: u64, writer: &mut TrailWriter<'_>) -> Result<bool, Stop> {
         let segment = self.segment.finish().await.map_err(|cause| compress_error(self.selected, cause))?;
-        let prefix = GenerationPrefix {
-            account: &self.instance.account,
-            region: &self.instance.region,
-            resource_id: &self.instance.resource_id,
-            day: &self.cursor.day,
-            log: &self.cursor.family,
-            generation: &self.cursor.generation,
-        };
-        let stored = match segment::store(self.collector.archive, &prefix, segment).await {
+        if !self.finish_storing(writer).await? {
+            return Ok(false);
+        }
+        let (archive, cursor) = (self.collector.archive, self.cursor.clone());
+        self.storing = Some(Storing::new(archive, self.instance, cursor, segment, complete_to));
+        Ok(true)
+    }
+
+    /// Waits for the segment that is being stored, and hands it to the trail. False if somebody else archived it.
+    async fn finish_storing(&mut self, writer: &mut TrailWriter<'_>) -> Result<bool, Stop> {
+        let Some(storing) = self.storing.take() else { return Ok(true) };
+        let complete_to = storing.complete_to;
+        let stored = match storing.stored().await {
             Ok(stored) => stored,
             Err(error @ ArchiveError::Incident { .. }) => return Err(FileError::Incident(error).into()),
             Err(error) => return Err(CollectError::from(TrailError::from(error)).into()),
