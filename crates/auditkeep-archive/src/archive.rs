@@ -350,12 +350,8 @@ pub(crate) async fn get(
             cause: Damage::TooLong(object.meta.size),
         });
     }
-    let chunks: Vec<Bytes> =
-        object.into_stream().try_collect().await.map_err(|cause| failed("reading", path, cause))?;
-    Ok(match <[Bytes; 1]>::try_from(chunks) {
-        Ok([whole]) => whole,
-        Err(chunks) => chunks.concat().into(),
-    })
+    // Of a file the stream would be many small reads, each on another thread; this is one.
+    object.bytes().await.map_err(|cause| failed("reading", path, cause))
 }
 
 pub(crate) fn is_missing(error: &ArchiveError) -> bool {

@@ -3,12 +3,14 @@
 //! The tree over the frames' stored bytes has its root in the segment's leaf. What is compressed is hashed, because that is a
 //! tenth of what is raw. Frame *i* holds the raw bytes from `i * FRAME_RAW_BYTES` on; nothing else says where a frame lies.
 
+use std::collections::VecDeque;
 use std::io;
 
 use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::tree::{Frontier, leaf_hash};
+use tokio::task::JoinHandle;
 use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe::{CParameter, find_frame_compressed_size};
+use zstd::zstd_safe::{CParameter, compress_bound, find_frame_compressed_size, get_frame_content_size};
 
 /// Raw bytes in each frame but the last. Part of the format.
 pub const FRAME_RAW_BYTES: usize = 512 << 10;
@@ -16,50 +18,105 @@ pub const FRAME_RAW_BYTES: usize = 512 << 10;
 /// What the collecting path can afford: it compresses audit logs as well as gzip does, at several times the speed.
 const LEVEL: i32 = 1;
 
-/// Compresses raw bytes into frames as they come.
-pub(crate) struct FrameWriter {
+/// Frames that are compressed at the same time, at most. Each takes about two megabytes.
+const PRESSES: usize = 3;
+
+/// What one frame is compressed with, and the frame. It is used again for a later one, because making it is not free.
+struct Press {
     compressor: Compressor<'static>,
-    /// Raw bytes of the frame in the making.
     raw: Vec<u8>,
+    frame: Vec<u8>,
+}
+
+impl Press {
+    fn new() -> io::Result<Self> {
+        let mut compressor = Compressor::new(LEVEL)?;
+        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+        let raw = Vec::with_capacity(FRAME_RAW_BYTES);
+        Ok(Self { compressor, raw, frame: Vec::with_capacity(compress_bound(FRAME_RAW_BYTES)) })
+    }
+
+    fn compress(mut self) -> io::Result<(Self, Sha256)> {
+        self.compressor.compress_to_buffer(&self.raw, &mut self.frame)?;
+        self.raw.clear();
+        let leaf = leaf_hash(&self.frame);
+        Ok((self, leaf))
+    }
+}
+
+/// Compresses raw bytes into frames as they come, while more of them come.
+#[derive(Default)]
+pub(crate) struct FrameWriter {
+    /// The frame in the making.
+    open: Option<Press>,
+    /// The earliest first.
+    under_way: VecDeque<JoinHandle<io::Result<(Press, Sha256)>>>,
+    idle: Vec<Press>,
     object: Vec<u8>,
     tree: Frontier,
 }
 
 impl FrameWriter {
-    pub(crate) fn new() -> io::Result<Self> {
-        let mut compressor = Compressor::new(LEVEL)?;
-        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
-        let raw = Vec::with_capacity(FRAME_RAW_BYTES);
-        Ok(Self { compressor, raw, object: Vec::new(), tree: Frontier::default() })
-    }
-
-    pub(crate) fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn push(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(FRAME_RAW_BYTES - self.raw.len()));
-            self.raw.extend_from_slice(now);
-            if self.raw.len() == FRAME_RAW_BYTES {
-                self.end_frame()?;
+            let mut press = self.press().await?;
+            let (now, later) = bytes.split_at(bytes.len().min(FRAME_RAW_BYTES - press.raw.len()));
+            press.raw.extend_from_slice(now);
+            if press.raw.len() == FRAME_RAW_BYTES {
+                self.start(press);
+            } else {
+                self.open = Some(press);
             }
             bytes = later;
         }
         Ok(())
     }
 
-    fn end_frame(&mut self) -> io::Result<()> {
-        let frame = self.compressor.compress(&self.raw)?;
-        self.tree.push(leaf_hash(&frame));
-        self.object.extend_from_slice(&frame);
-        self.raw.clear();
+    /// The frame in the making, or a new one, once there is something to make it with.
+    async fn press(&mut self) -> io::Result<Press> {
+        // Those that are done first, so that as few buffers as will do are used and stay in the processor's cache.
+        while self.open.is_none() && (self.under_way.len() == PRESSES || self.is_earliest_done()) {
+            self.settle().await?;
+        }
+        match self.open.take().or_else(|| self.idle.pop()) {
+            Some(press) => Ok(press),
+            None => Press::new(),
+        }
+    }
+
+    fn is_earliest_done(&self) -> bool {
+        self.under_way.front().is_some_and(JoinHandle::is_finished)
+    }
+
+    fn start(&mut self, press: Press) {
+        // Compressing takes longer than anything else here, and the next bytes need not wait for it.
+        self.under_way.push_back(tokio::task::spawn_blocking(|| press.compress()));
+    }
+
+    /// Waits for the earliest frame, which is the object's next.
+    async fn settle(&mut self) -> io::Result<()> {
+        if let Some(earliest) = self.under_way.pop_front() {
+            let (press, leaf) = earliest.await.map_err(io::Error::other)??;
+            self.tree.push(leaf);
+            self.object.extend_from_slice(&press.frame);
+            self.idle.push(press);
+        }
         Ok(())
     }
 
-    /// The object, and the root over its frames.
-    pub(crate) fn finish(mut self) -> io::Result<(Vec<u8>, Sha256)> {
+    /// The object, and the root over its frames. The next bytes begin another object.
+    pub(crate) async fn finish(&mut self) -> io::Result<(Vec<u8>, Sha256)> {
+        let is_empty = self.object.is_empty() && self.under_way.is_empty();
         // An empty segment is one empty frame: an object of no bytes would be no zstd.
-        if !self.raw.is_empty() || self.object.is_empty() {
-            self.end_frame()?;
+        if self.open.is_some() || is_empty {
+            let last = self.press().await?;
+            self.start(last);
         }
-        Ok((self.object, self.tree.root()))
+        while !self.under_way.is_empty() {
+            self.settle().await?;
+        }
+        let root = std::mem::take(&mut self.tree).root();
+        Ok((std::mem::take(&mut self.object), root))
     }
 }
 
@@ -82,34 +139,47 @@ pub fn open(frame: &[u8]) -> io::Result<Vec<u8>> {
     Decompressor::new()?.decompress(frame, FRAME_RAW_BYTES)
 }
 
-/// The raw bytes of an object and the root over its frames; no root if it is not cut as this format cuts.
+/// Hands `sink` the raw bytes of an object, in order, and returns the root over its frames; no root if it is not cut as this
+/// format cuts `length` raw bytes.
 ///
-/// Never yields more than `length` bytes and one.
-pub(crate) fn open_all(object: &[u8], length: usize) -> io::Result<(Vec<u8>, Option<Sha256>)> {
-    let mut raw = Vec::with_capacity(length.min(16 * FRAME_RAW_BYTES) + 1);
-    io::Read::read_to_end(
-        &mut io::Read::take(zstd::stream::read::Decoder::with_buffer(object)?, length as u64 + 1),
-        &mut raw,
-    )?;
-    Ok((raw, root(object, length)))
-}
-
-/// The root over an object's frames, if they are cut as this format cuts `length` raw bytes. Trusts the frames' own headers
-/// as to how much each holds; with the raw bytes known to be right, a lie there changes nothing but the proof of an event,
-/// which then fails.
-pub(crate) fn root(object: &[u8], length: usize) -> Option<Sha256> {
-    let frames = split(object)?;
+/// Never yields more than `length` bytes and one, and holds one frame of them. After an error some may have been yielded.
+pub(crate) fn unpack(
+    object: &[u8],
+    length: usize,
+    sink: &mut dyn FnMut(&[u8]),
+) -> io::Result<Option<Sha256>> {
+    let Some(frames) = split(object).filter(|frames| is_cut_here(frames, length)) else {
+        return unpack_other(object, length, sink).map(|()| None);
+    };
     let mut tree = Frontier::default();
-    let mut left = length;
-    for frame in &frames {
-        let holds = zstd::zstd_safe::get_frame_content_size(frame).ok()??;
-        if holds != left.min(FRAME_RAW_BYTES) as u64 {
-            return None;
-        }
-        left = left.saturating_sub(FRAME_RAW_BYTES);
+    let (mut decompressor, mut raw) = (Decompressor::new()?, Vec::with_capacity(FRAME_RAW_BYTES));
+    for frame in frames {
+        decompressor.decompress_to_buffer(frame, &mut raw)?;
+        sink(&raw);
         tree.push(leaf_hash(frame));
     }
-    (frames.len() == count(length)).then(|| tree.root())
+    Ok(Some(tree.root()))
+}
+
+/// Whether these are the frames of `length` raw bytes, by their own headers; zstd does not unpack a frame to another length than
+/// its header states.
+fn is_cut_here(frames: &[&[u8]], length: usize) -> bool {
+    let lengths = (0..count(length)).map(|frame| FRAME_RAW_BYTES.min(length - frame * FRAME_RAW_BYTES));
+    let stated = |frame: &&[u8]| get_frame_content_size(frame).ok().flatten();
+    frames.iter().map(stated).eq(lengths.map(|length| Some(length as u64)))
+}
+
+/// Hands `sink` the raw bytes of an object that is cut in another way, and not more than `length` of them and one.
+fn unpack_other(object: &[u8], length: usize, sink: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    let decoder = zstd::stream::read::Decoder::with_buffer(object)?;
+    let mut decoder = io::Read::take(decoder, length as u64 + 1);
+    let mut raw = vec![0; FRAME_RAW_BYTES];
+    loop {
+        match io::Read::read(&mut decoder, &mut raw)? {
+            0 => return Ok(()),
+            read => sink(&raw[..read]),
+        }
+    }
 }
 
 /// How many frames `length` raw bytes fall into.
@@ -121,35 +191,48 @@ pub fn count(length: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn object(raw: &[u8], chunk: usize) -> (Vec<u8>, Sha256) {
-        let mut writer = FrameWriter::new().unwrap();
-        raw.chunks(chunk).for_each(|bytes| writer.push(bytes).unwrap());
-        writer.finish().unwrap()
+    async fn object(raw: &[u8], chunk: usize) -> (Vec<u8>, Sha256) {
+        write(&mut FrameWriter::default(), raw, chunk).await
     }
 
-    #[test]
-    fn any_chunking_gives_the_same_frames() {
+    async fn write(writer: &mut FrameWriter, raw: &[u8], chunk: usize) -> (Vec<u8>, Sha256) {
+        for bytes in raw.chunks(chunk) {
+            writer.push(bytes).await.unwrap();
+        }
+        writer.finish().await.unwrap()
+    }
+
+    fn open_all(object: &[u8], length: usize) -> (Vec<u8>, Option<Sha256>) {
+        let mut raw = Vec::new();
+        let root = unpack(object, length, &mut |bytes| raw.extend_from_slice(bytes)).unwrap();
+        (raw, root)
+    }
+
+    #[tokio::test]
+    async fn any_chunking_gives_the_same_frames() {
         let raw: Vec<u8> = (0..1_400_000_u32).map(|number| u8::try_from(number * 7 % 251).unwrap()).collect();
-        let (whole, root_of_whole) = object(&raw, raw.len());
+        let (whole, root_of_whole) = object(&raw, raw.len()).await;
+        let mut again = FrameWriter::default();
         for chunk in [1 << 10, FRAME_RAW_BYTES - 1, FRAME_RAW_BYTES, FRAME_RAW_BYTES + 1] {
-            assert_eq!(object(&raw, chunk), (whole.clone(), root_of_whole));
+            assert_eq!(object(&raw, chunk).await, (whole.clone(), root_of_whole));
+            assert_eq!(write(&mut again, &raw, chunk).await, (whole.clone(), root_of_whole));
         }
         let frames = split(&whole).unwrap();
         assert_eq!(frames.len(), count(raw.len()));
         assert_eq!(frames.concat(), whole);
         let opened: Vec<u8> = frames.iter().flat_map(|frame| open(frame).unwrap()).collect();
         assert!(opened == raw);
-        let (again, root_again) = open_all(&whole, raw.len()).unwrap();
+        let (again, root_again) = open_all(&whole, raw.len());
         assert!(again == raw && root_again == Some(root_of_whole));
     }
 
-    #[test]
-    fn exact_and_empty() {
+    #[tokio::test]
+    async fn exact_and_empty() {
         for length in [0, 1, FRAME_RAW_BYTES, 2 * FRAME_RAW_BYTES] {
             let raw = vec![b'a'; length];
-            let (object, root) = object(&raw, 1000);
+            let (object, root) = object(&raw, 1000).await;
             assert_eq!(split(&object).unwrap().len(), count(length), "{length}");
-            let (opened, root_again) = open_all(&object, length).unwrap();
+            let (opened, root_again) = open_all(&object, length);
             assert!(opened == raw && root_again == Some(root), "{length}");
         }
     }
@@ -158,7 +241,7 @@ mod tests {
     fn other_cuts_have_no_root() {
         let raw = vec![b'a'; FRAME_RAW_BYTES + 10];
         let one_frame = zstd::bulk::compress(&raw, 1).unwrap();
-        let (opened, root) = open_all(&one_frame, raw.len()).unwrap();
+        let (opened, root) = open_all(&one_frame, raw.len());
         assert!(opened == raw && root.is_none());
         assert!(split(b"no zstd").is_none());
         assert!(split(&one_frame[..one_frame.len() - 1]).is_none());

@@ -50,16 +50,16 @@ pub struct Stored {
 
 impl SegmentWriter {
     /// `from` is the offset of the first byte in its generation.
-    pub fn new(from: u64) -> std::io::Result<Self> {
-        Ok(Self { from, length: 0, hasher: Hasher::new(), frames: FrameWriter::new()? })
+    pub fn new(from: u64) -> Self {
+        Self { from, length: 0, hasher: Hasher::new(), frames: FrameWriter::default() }
     }
 
     /// Takes as much of `bytes` as still fits, and returns how much that was.
-    pub fn push(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    pub async fn push(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let room = usize::try_from(MAX_RAW_BYTES - self.length).unwrap_or(usize::MAX);
         let taken = bytes.len().min(room);
         self.hasher.update(&bytes[..taken]);
-        self.frames.push(&bytes[..taken])?;
+        self.frames.push(&bytes[..taken]).await?;
         self.length += taken as u64;
         Ok(taken)
     }
@@ -72,16 +72,13 @@ impl SegmentWriter {
         self.length == 0
     }
 
-    pub fn finish(self) -> std::io::Result<Segment> {
-        let (object, frames) = self.frames.finish()?;
-        let raw_sha256 = self.hasher.finish();
-        Ok(Segment {
-            from: self.from,
-            to: self.from + self.length,
-            raw_sha256,
-            frames,
-            object: object.into(),
-        })
+    /// The segment. The writer goes on with the next one, which begins where this one ends.
+    pub async fn finish(&mut self) -> std::io::Result<Segment> {
+        let (object, frames) = self.frames.finish().await?;
+        let raw_sha256 = std::mem::take(&mut self.hasher).finish();
+        let (from, to) = (self.from, self.from + self.length);
+        (self.from, self.length) = (to, 0);
+        Ok(Segment { from, to, raw_sha256, frames, object: object.into() })
     }
 }
 
@@ -106,8 +103,8 @@ pub async fn store(
     match archive.put_new(&path, segment.object.clone()).await? {
         // A crash here leaves an object that no commit names; the rerun finds it.
         PutNew::Created => Ok(stored(&segment.object, Some(segment.frames))),
-        PutNew::Taken(there) => match frames::open_all(&there, length) {
-            Ok((raw, frames)) if Sha256::of(&raw) == segment.raw_sha256 => Ok(stored(&there, frames)),
+        PutNew::Taken(there) => match unpack(&there, length, &mut |_| {}) {
+            Ok((raw, frames)) if raw == segment.raw_sha256 => Ok(stored(&there, frames)),
             _ => Err(ArchiveError::Incident { object: name }),
         },
     }
@@ -121,17 +118,43 @@ pub async fn read(archive: &Archive, leaf: &SegmentLeaf) -> Result<Vec<u8>, Arch
 
 /// Checks a segment's stored bytes against its leaf and decompresses them.
 pub fn open(leaf: &SegmentLeaf, object: &[u8]) -> Result<Vec<u8>, Damage> {
+    let mut raw = Vec::new();
+    check_into(leaf, object, &mut |bytes| raw.extend_from_slice(bytes))?;
+    Ok(raw)
+}
+
+/// Checks a segment's stored bytes against its leaf, and holds no more than a frame of what they decompress to.
+pub fn check(leaf: &SegmentLeaf, object: &[u8]) -> Result<(), Damage> {
+    check_into(leaf, object, &mut |_| {})
+}
+
+/// What `sink` is given is to be believed only after this has returned.
+fn check_into(leaf: &SegmentLeaf, object: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<(), Damage> {
     if Sha256::of(object) != leaf.object_sha256 || object.len() as u64 != leaf.object_size {
         return Err(Damage::Hash);
     }
     let length = leaf.to.checked_sub(leaf.from).filter(|length| *length <= MAX_RAW_BYTES);
     let length = length.and_then(|length| usize::try_from(length).ok()).ok_or(Damage::Raw)?;
-    let (raw, frames) = frames::open_all(object, length).map_err(Damage::Zstd)?;
+    let (raw, frames) = unpack(object, length, sink).map_err(Damage::Zstd)?;
     match leaf.frames {
-        _ if Sha256::of(&raw) != leaf.raw_sha256 => Err(Damage::Raw),
+        _ if raw != leaf.raw_sha256 => Err(Damage::Raw),
         Some(stated) if frames != Some(stated) => Err(Damage::Frames),
-        _ => Ok(raw),
+        _ => Ok(()),
     }
+}
+
+/// Hands `sink` an object's raw bytes, and returns their hash and the root over its frames.
+fn unpack(
+    object: &[u8],
+    length: usize,
+    sink: &mut dyn FnMut(&[u8]),
+) -> std::io::Result<(Sha256, Option<Sha256>)> {
+    let mut hasher = Hasher::new();
+    let frames = frames::unpack(object, length, &mut |bytes| {
+        hasher.update(bytes);
+        sink(bytes);
+    })?;
+    Ok((hasher.finish(), frames))
 }
 
 #[cfg(test)]
@@ -162,21 +185,21 @@ mod tests {
         (made.await.unwrap(), store)
     }
 
-    fn segment(raw: &[u8]) -> Segment {
-        let mut writer = SegmentWriter::new(0).unwrap();
-        assert_eq!(writer.push(raw).unwrap(), raw.len());
-        writer.finish().unwrap()
+    async fn segment(raw: &[u8]) -> Segment {
+        let mut writer = SegmentWriter::new(0);
+        assert_eq!(writer.push(raw).await.unwrap(), raw.len());
+        writer.finish().await.unwrap()
     }
 
     #[tokio::test]
     async fn the_same_again_is_fine_even_with_another_compressor() {
         let (archive, store) = archive().await;
         let raw = b"line\n".repeat(1000);
-        let first = super::store(&archive, &PREFIX, segment(&raw)).await.unwrap();
-        assert_eq!(super::store(&archive, &PREFIX, segment(&raw)).await.unwrap(), first);
+        let first = super::store(&archive, &PREFIX, segment(&raw).await).await.unwrap();
+        assert_eq!(super::store(&archive, &PREFIX, segment(&raw).await).await.unwrap(), first);
         let other = zstd::encode_all(raw.as_slice(), 19).unwrap();
         store.put(&Path::from(first.name.as_str()), other.clone().into()).await.unwrap();
-        let found = super::store(&archive, &PREFIX, segment(&raw)).await.unwrap();
+        let found = super::store(&archive, &PREFIX, segment(&raw).await).await.unwrap();
         assert_eq!((found.object_size, found.object_sha256), (other.len() as u64, Sha256::of(&other)));
     }
 
@@ -184,10 +207,10 @@ mod tests {
     async fn other_bytes_under_the_name_are_an_incident() {
         let (archive, store) = archive().await;
         let raw = b"line\n".repeat(1000);
-        let first = super::store(&archive, &PREFIX, segment(&raw)).await.unwrap();
+        let first = super::store(&archive, &PREFIX, segment(&raw).await).await.unwrap();
         for planted in [zstd::encode_all(&b"other"[..], 1).unwrap(), b"no zstd at all".to_vec(), Vec::new()] {
             store.put(&Path::from(first.name.as_str()), planted.into()).await.unwrap();
-            let again = super::store(&archive, &PREFIX, segment(&raw)).await;
+            let again = super::store(&archive, &PREFIX, segment(&raw).await).await;
             assert!(matches!(again, Err(ArchiveError::Incident { .. })), "{again:?}");
         }
     }
@@ -195,18 +218,24 @@ mod tests {
     #[test]
     fn a_bomb_is_not_unpacked() {
         let bomb = zstd::encode_all(&vec![0; 64 << 20][..], 1).unwrap();
-        assert_eq!(frames::open_all(&bomb, 100).unwrap().0.len(), 101);
+        let mut unpacked = 0;
+        frames::unpack(&bomb, 100, &mut |bytes| unpacked += bytes.len()).unwrap();
+        assert_eq!(unpacked, 101);
     }
 
-    #[test]
-    fn a_full_segment_takes_no_more() {
-        let mut writer = SegmentWriter::new(5).unwrap();
+    #[tokio::test]
+    async fn a_full_segment_takes_no_more() {
+        let mut writer = SegmentWriter::new(5);
         let bytes = vec![7; usize::try_from(MAX_RAW_BYTES).unwrap() + 9];
-        let taken = writer.push(&bytes).unwrap();
+        let taken = writer.push(&bytes).await.unwrap();
         assert_eq!(taken as u64, MAX_RAW_BYTES);
         assert!(writer.is_full());
-        assert_eq!(writer.push(&bytes).unwrap(), 0);
-        let segment = writer.finish().unwrap();
+        assert_eq!(writer.push(&bytes).await.unwrap(), 0);
+        let segment = writer.finish().await.unwrap();
         assert_eq!((segment.from, segment.to), (5, 5 + MAX_RAW_BYTES));
+        assert_eq!(writer.push(&bytes[..9]).await.unwrap(), 9);
+        let next = writer.finish().await.unwrap();
+        assert_eq!((next.from, next.to), (5 + MAX_RAW_BYTES, 5 + MAX_RAW_BYTES + 9));
+        assert_eq!(next.raw_sha256, Sha256::of(&bytes[..9]));
     }
 }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Sink;
 
 pub use detect::{NotAnAuditLog, Seen, detect};
-pub use framer::{Frame, Framer, first_record};
+pub use framer::{Framer, first_record, time_us};
 
 /// The grammar of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,11 +85,4 @@ pub fn parse(format: Format, bytes: &[u8], base_offset: u64, sink: &mut dyn Sink
         Format::PostgresStderr => postgres::stderr::parse(bytes, base_offset, sink),
         Format::ServerAudit => server_audit::parse(bytes, base_offset, sink),
     }
-}
-
-/// The end of a record, in bytes since the start of a stream, and the time that the record begins with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Boundary {
-    end: u64,
-    time_us: Option<i64>,
 }

@@ -183,9 +183,9 @@ pub fn incompressible() -> Vec<u8> {
 pub async fn the_largest_segment_comes_back_whole(store: Arc<dyn ObjectStore>) {
     let archive = archive(store).await;
     let raw = incompressible();
-    let mut writer = SegmentWriter::new(0).unwrap();
-    assert_eq!(writer.push(&raw).unwrap(), raw.len());
-    let made = writer.finish().unwrap();
+    let mut writer = SegmentWriter::new(0);
+    assert_eq!(writer.push(&raw).await.unwrap(), raw.len());
+    let made = writer.finish().await.unwrap();
     assert!(made.object.len() as u64 > MAX_RAW_BYTES);
     let prefix = GenerationPrefix {
         account: "local",

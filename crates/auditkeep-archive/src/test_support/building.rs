@@ -45,8 +45,8 @@ fn source() -> Source {
 pub async fn addition(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Addition {
     let before = head.and_then(|head| head.body.cursors.values().next().cloned());
     let from = before.as_ref().map_or(0, |cursor| cursor.offset);
-    let mut writer = SegmentWriter::new(from).unwrap();
-    assert_eq!(writer.push(raw).unwrap(), raw.len());
+    let mut writer = SegmentWriter::new(from);
+    assert_eq!(writer.push(raw).await.unwrap(), raw.len());
     let prefix = GenerationPrefix {
         account: "local",
         region: "local",
@@ -55,7 +55,7 @@ pub async fn addition(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Add
         log: "a.log",
         generation: "00",
     };
-    let stored = segment::store(archive, &prefix, writer.finish().unwrap()).await.unwrap();
+    let stored = segment::store(archive, &prefix, writer.finish().await.unwrap()).await.unwrap();
     let leaf = SegmentLeaf {
         log: "a.log".to_owned(),
         family: "a.log".to_owned(),

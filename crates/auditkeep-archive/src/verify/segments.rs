@@ -15,7 +15,7 @@ use crate::leaf::SegmentLeaf;
 use crate::segment;
 use crate::spill::{self, PARTITIONS, Spill};
 
-/// Segments that are fetched and hashed at the same time; each takes about two segments' worth of memory.
+/// Segments that are fetched and hashed at the same time; each takes one as it is stored, and a frame of raw bytes.
 const CONCURRENT: usize = 4;
 
 type Checked = Result<(SegmentLeaf, Option<(Verdict, String)>), ArchiveError>;
@@ -183,7 +183,7 @@ async fn check(archive: Archive, leaf: SegmentLeaf) -> Checked {
     };
     // Hashing and decompressing would keep the other downloads waiting.
     let opened = tokio::task::spawn_blocking(move || {
-        let damage = segment::open(&leaf, &object).err();
+        let damage = segment::check(&leaf, &object).err();
         (leaf, damage.map(|damage| (Verdict::Modified, damage.to_string())))
     });
     opened.await.map_err(|cause| ArchiveError::Store {

@@ -1,7 +1,7 @@
 //! Telling formats apart, framing, and what a file is known by.
 
 use auditkeep_core::engine::Engine;
-use auditkeep_core::format::{Format, Framer, Seen, detect, first_record};
+use auditkeep_core::format::{Format, Framer, Seen, detect, first_record, time_us};
 
 const CSV: &str = "2026-11-21 03:58:17.123 UTC,\"app\",\"shop\",1,\"h:1\",6b.1,7,\"S\",2026-11-21 03:58:00 UTC,3/12,0,LOG,00000,\"a\nb\",,,,,,,,,\"psql\",\"client backend\",,0\n";
 const STDERR: &str = "2026-11-21 03:58:17 UTC:127.0.0.1(45172):app@shop:[28741]:LOG:  a\n\tb\n2026-11-21 03:58:17 UTC:127.0.0.1(45172):app@shop:[28741]:DETAIL:  c\n";
@@ -65,7 +65,7 @@ fn the_last_record_is_complete_when_the_next_begins_or_nothing_follows() {
     let framed = |format, bytes: &str| {
         let mut framer = Framer::new(format);
         framer.push(bytes.as_bytes());
-        (framer.finish(false).complete_to, framer.finish(true).complete_to)
+        (framer.finish(false), framer.finish(true))
     };
     let one = STDERR.len() as u64;
     assert_eq!(framed(Format::PostgresStderr, STDERR), (0, one));
@@ -82,25 +82,12 @@ fn the_last_record_is_complete_when_the_next_begins_or_nothing_follows() {
 }
 
 #[test]
-fn a_frame_counts_records_and_states_their_times() {
-    let mut framer = Framer::new(Format::ServerAudit);
-    for line in
-        ["1703817810000003,n,x\n", "junk\n", "1703817810000001,n,x\n", "1703817810000002,n,x\n", "17038178"]
-    {
-        framer.push(line.as_bytes());
-    }
-    let frame = framer.finish(false);
-    assert_eq!(frame.records, 4);
-    assert_eq!(
-        (frame.first_time_us, frame.last_time_us),
-        (Some(1_703_817_810_000_001), Some(1_703_817_810_000_003))
-    );
+fn a_record_states_its_time() {
+    assert_eq!(time_us(Format::ServerAudit, b"1703817810000001,n,x\n"), Some(1_703_817_810_000_001));
+    assert_eq!(time_us(Format::ServerAudit, b"junk\n"), None);
     for (format, text) in [(Format::PostgresCsv, CSV), (Format::PostgresStderr, STDERR)] {
-        let mut framer = Framer::new(format);
-        text.bytes().for_each(|byte| framer.push(&[byte]));
-        let frame = framer.finish(true);
-        assert_eq!(frame.records, 1);
-        assert!(frame.first_time_us.is_some(), "{format}");
+        assert!(time_us(format, text.as_bytes()).is_some(), "{format}");
+        assert_eq!(time_us(format, b"junk\n"), None);
     }
 }
 

@@ -1,27 +1,27 @@
-//! Reading one log file: who it is, whether its archived beginning is unchanged, and what is new.
+//! Reading one log file: whether its archived beginning is unchanged, and what is new.
 //!
-//! The file is streamed once from its first byte, in memory that does not depend on its size. Identity is the hash of its
-//! first complete record, because names are reused.
+//! The file is streamed once from its first byte, in memory that does not depend on its size.
+
+mod generation;
+mod prefix;
+mod storing;
 
 use auditkeep_archive::archive::ArchiveError;
-use auditkeep_archive::commit::{CHAIN_START, Cursor, chain, cursor_key};
-use auditkeep_archive::layout::GenerationPrefix;
+use auditkeep_archive::commit::{Cursor, chain};
 use auditkeep_archive::leaf::SegmentLeaf;
-use auditkeep_archive::segment::{self, SegmentWriter, Stored};
+use auditkeep_archive::segment::{SegmentWriter, Stored};
 use auditkeep_archive::trail::TrailError;
-use auditkeep_core::format::{self, Format, Framer, NotAnAuditLog, Seen};
-use auditkeep_core::integrity::hash::{Hasher, Sha256};
+use auditkeep_core::format::{Format, Framer};
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use jiff::Timestamp;
 
+use self::prefix::Prefix;
+use self::storing::Storing;
 use super::selection::{Selected, listed};
 use super::writer::{Reached, TrailWriter};
 use super::{CollectError, Collector, FileError, FileOutcome, Progress};
 use crate::source::{Instance, LogBytes, LogFiles, SourceKind};
-
-/// Enough to know a file's format and its first record.
-const HEAD_BYTES: usize = 64 << 10;
 
 pub(super) async fn read(
     collector: &Collector<'_>,
@@ -32,7 +32,7 @@ pub(super) async fn read(
 ) -> Result<FileOutcome, CollectError> {
     let received = (collector.now)();
     let quiet = is_quiet(collector, selected, received);
-    let begun = match begin(collector, instance, selected, files, quiet, writer).await {
+    let begun = match generation::begin(collector, instance, selected, files, quiet, writer).await {
         Ok(begun) => begun,
         Err(outcome) => {
             // Whatever is in a file that was listed with bytes in it may be what another one would be missed for.
@@ -43,52 +43,11 @@ pub(super) async fn read(
         }
     };
     writer.sightings().see(&begun.start.key());
-    let mut reader = FileReader::new(collector, instance, selected, received, (begun.format, begun.start))?;
+    let mut reader = FileReader::new(collector, instance, selected, received, (begun.format, begun.start));
     match reader.run(begun.head, begun.rest, quiet, writer).await {
         Ok(outcome) => Ok(outcome),
         Err(Stop::File(error)) => Ok(FileOutcome::Failed(error)),
         Err(Stop::Pass(error)) => Err(error),
-    }
-}
-
-/// A file of which is known which generation it is.
-struct Begun {
-    format: Format,
-    /// The cursor from which to go on.
-    start: Cursor,
-    head: Bytes,
-    rest: LogBytes,
-}
-
-/// Opens the file and finds out which generation it is, or why that cannot be told.
-async fn begin(
-    collector: &Collector<'_>,
-    instance: &Instance,
-    selected: &Selected,
-    files: &dyn LogFiles,
-    quiet: bool,
-    writer: &TrailWriter<'_>,
-) -> Result<Begun, FileOutcome> {
-    let mut bytes = match files.open(&selected.log.name).await {
-        // Asked again after its end, when the head was already all there is.
-        Ok(bytes) => bytes.fuse().boxed(),
-        Err(error) => return Err(FileOutcome::Failed(error.into())),
-    };
-    let (head, at_end) = read_head(&mut bytes).await.map_err(FileOutcome::Failed)?;
-    if head.is_empty() {
-        return Err(FileOutcome::Archived { bytes: 0 });
-    }
-    let complete = at_end && has_ended(collector, selected, quiet, (head.len() as u64, head.last()));
-    match identify(instance, selected, &head, complete, writer) {
-        Ok(Some((format, start))) => Ok(Begun { format, start, head, rest: bytes }),
-        Ok(None) => Err(FileOutcome::NoRecordYet),
-        // Too little to tell what it is, but it may become a record: all of them begin with a time.
-        Err(NotAnAuditLog { seen: Seen::Text(_), .. })
-            if at_end && !complete && head[0].is_ascii_digit() && !head.contains(&b'\n') =>
-        {
-            Err(FileOutcome::NoRecordYet)
-        }
-        Err(error) => Err(FileOutcome::Failed(error.into())),
     }
 }
 
@@ -108,57 +67,6 @@ fn has_ended(collector: &Collector<'_>, selected: &Selected, quiet: bool, end: (
         SourceKind::LogFiles => quiet && end.0 == selected.log.size,
         SourceKind::Import => quiet || end.1 == Some(&b'\n'),
     }
-}
-
-/// The first bytes, and whether they are all.
-async fn read_head(bytes: &mut LogBytes) -> Result<(Bytes, bool), FileError> {
-    let mut head = Vec::new();
-    while head.len() < HEAD_BYTES {
-        match bytes.try_next().await? {
-            Some(chunk) => head.extend_from_slice(&chunk),
-            None => return Ok((head.into(), true)),
-        }
-    }
-    Ok((head.into(), false))
-}
-
-/// The cursor from which to go on: the file's own, or one at its beginning. None while its first record is incomplete.
-fn identify(
-    instance: &Instance,
-    selected: &Selected,
-    head: &[u8],
-    complete: bool,
-    writer: &TrailWriter<'_>,
-) -> Result<Option<(Format, Cursor)>, NotAnAuditLog> {
-    let format = format::detect(instance.engine, &selected.log.name, head)?;
-    let Some(first) = format::first_record(format, head, complete) else { return Ok(None) };
-    let generation = Sha256::of(first).short();
-    if let Some(known) = writer.cursors().get(&cursor_key(&selected.family, &generation)) {
-        return Ok(Some((format, known.clone())));
-    }
-    let cursor = Cursor {
-        log: selected.log.name.clone(),
-        family: selected.family.clone(),
-        generation,
-        format: format.name().to_owned(),
-        day: day_of(format, first),
-        offset: 0,
-        complete_to: 0,
-        cuts: Vec::new(),
-        chain: CHAIN_START,
-        unfinished: Vec::new(),
-        listed: listed(&selected.log),
-        settled: false,
-        evidence_only: false,
-    };
-    Ok(Some((format, cursor)))
-}
-
-fn day_of(format: Format, first_record: &[u8]) -> String {
-    let mut framer = Framer::new(format);
-    framer.push(first_record);
-    let time = framer.finish(true).first_time_us.and_then(|us| Timestamp::from_microsecond(us).ok());
-    time.map_or_else(|| "undated".to_owned(), |time| time.strftime("%Y/%m/%d").to_string())
 }
 
 /// Why reading stopped: this file is bad, or the whole pass cannot go on.
@@ -193,6 +101,8 @@ struct FileReader<'a> {
     prefix: Prefix,
     framer: Framer,
     segment: SegmentWriter,
+    /// The segment before that one.
+    storing: Option<Storing<'a>>,
     position: u64,
     last_byte: Option<u8>,
 }
@@ -204,13 +114,12 @@ impl<'a> FileReader<'a> {
         selected: &'a Selected,
         received: Timestamp,
         (format, mut start): (Format, Cursor),
-    ) -> Result<Self, CollectError> {
+    ) -> Self {
         // Once its records were left to the twin they stay there, also when the twin is deleted first.
         start.evidence_only |= selected.has_csv_twin && format == Format::PostgresStderr;
         // Until it was read to its end again: a pass that stops halfway must not look like one that is through.
         start.settled = false;
-        let segment = SegmentWriter::new(start.offset).map_err(|cause| compress_error(selected, cause))?;
-        Ok(Self {
+        Self {
             collector,
             instance,
             selected,
@@ -219,29 +128,57 @@ impl<'a> FileReader<'a> {
             framed_from: start.complete_to,
             prefix: Prefix::new(&start),
             framer: Framer::new(format),
-            segment,
+            segment: SegmentWriter::new(start.offset),
+            storing: None,
             position: 0,
             last_byte: None,
             cursor: start,
-        })
+        }
     }
 
     async fn run(
         &mut self,
         head: Bytes,
-        mut rest: LogBytes,
+        rest: LogBytes,
         quiet: bool,
         writer: &mut TrailWriter<'_>,
     ) -> Result<FileOutcome, Stop> {
+        let outcome = match self.stream(head, rest, writer).await {
+            Ok(true) => self.end(quiet, writer).await,
+            Ok(false) => Ok(FileOutcome::Overtaken),
+            Err(stop) => Err(stop),
+        };
+        match outcome {
+            // The file failed, and what came in before that stays.
+            Err(Stop::File(_)) if !self.finish_storing(writer).await? => Ok(FileOutcome::Overtaken),
+            outcome => outcome,
+        }
+    }
+
+    /// Takes the whole file. False if somebody else archives it at the same time.
+    async fn stream(
+        &mut self,
+        head: Bytes,
+        mut rest: LogBytes,
+        writer: &mut TrailWriter<'_>,
+    ) -> Result<bool, Stop> {
         let mut next = Some(head);
         while let Some(chunk) = next {
             (self.collector.progress)(Progress::Bytes(chunk.len() as u64));
             if !self.take(&chunk, writer).await? {
-                return Ok(FileOutcome::Overtaken);
+                return Ok(false);
             }
-            next = rest.try_next().await.map_err(FileError::from)?;
+            next = self.next(&mut rest).await?;
         }
-        self.end(quiet, writer).await
+        Ok(true)
+    }
+
+    /// Waits for the next chunk, and stores meanwhile.
+    async fn next(&mut self, rest: &mut LogBytes) -> Result<Option<Bytes>, FileError> {
+        let Some(storing) = self.storing.take() else { return Ok(rest.try_next().await?) };
+        let (storing, next) = storing.during(rest.try_next()).await;
+        self.storing = Some(storing);
+        Ok(next?)
     }
 
     /// Takes a chunk of the file. False if somebody else archives this file at the same time.
@@ -256,7 +193,7 @@ impl<'a> FileReader<'a> {
                 }
                 taken
             } else {
-                self.segment.push(chunk).map_err(|cause| compress_error(self.selected, cause))?
+                self.segment.push(chunk).await.map_err(|cause| compress_error(self.selected, cause))?
             };
             self.frame(&chunk[..taken]);
             self.position += taken as u64;
@@ -287,7 +224,10 @@ impl<'a> FileReader<'a> {
         }
         let end = (self.position, self.last_byte.as_ref());
         let settled = has_ended(self.collector, self.selected, quiet, end);
-        let complete_to = self.framed_from + self.framer.finish(settled).complete_to;
+        let complete_to = self.framed_from + self.framer.finish(settled);
+        if !self.finish_storing(writer).await? {
+            return Ok(FileOutcome::Overtaken);
+        }
         self.cursor.settled = settled;
         let first = if self.segment.is_empty() {
             let before = Reached::by(&self.cursor);
@@ -296,7 +236,7 @@ impl<'a> FileReader<'a> {
             let same = known.is_some_and(|known| *known == self.cursor);
             same || writer.step(before, None, self.cursor.clone()).await?
         } else {
-            self.store_segment(complete_to, writer).await?
+            self.store_segment(complete_to, writer).await? && self.finish_storing(writer).await?
         };
         let bytes = self.cursor.offset - self.archived;
         if first {
@@ -305,20 +245,22 @@ impl<'a> FileReader<'a> {
         Ok(if first { FileOutcome::Archived { bytes } } else { FileOutcome::Overtaken })
     }
 
-    /// Stores the segment in the making and begins the next one.
+    /// Begins to store the segment in the making, once the one before it is stored. False if somebody else archived that one.
     async fn store_segment(&mut self, complete_to: u64, writer: &mut TrailWriter<'_>) -> Result<bool, Stop> {
-        let next = SegmentWriter::new(self.position).map_err(|cause| compress_error(self.selected, cause))?;
-        let segment = std::mem::replace(&mut self.segment, next);
-        let segment = segment.finish().map_err(|cause| compress_error(self.selected, cause))?;
-        let prefix = GenerationPrefix {
-            account: &self.instance.account,
-            region: &self.instance.region,
-            resource_id: &self.instance.resource_id,
-            day: &self.cursor.day,
-            log: &self.cursor.family,
-            generation: &self.cursor.generation,
-        };
-        let stored = match segment::store(self.collector.archive, &prefix, segment).await {
+        let segment = self.segment.finish().await.map_err(|cause| compress_error(self.selected, cause))?;
+        if !self.finish_storing(writer).await? {
+            return Ok(false);
+        }
+        let (archive, cursor) = (self.collector.archive, self.cursor.clone());
+        self.storing = Some(Storing::new(archive, self.instance, cursor, segment, complete_to));
+        Ok(true)
+    }
+
+    /// Waits for the segment that is being stored, and hands it to the trail. False if somebody else archived it.
+    async fn finish_storing(&mut self, writer: &mut TrailWriter<'_>) -> Result<bool, Stop> {
+        let Some(storing) = self.storing.take() else { return Ok(true) };
+        let complete_to = storing.complete_to;
+        let stored = match storing.stored().await {
             Ok(stored) => stored,
             Err(error @ ArchiveError::Incident { .. }) => return Err(FileError::Incident(error).into()),
             Err(error) => return Err(CollectError::from(TrailError::from(error)).into()),
@@ -368,48 +310,4 @@ impl<'a> FileReader<'a> {
 
 fn compress_error(selected: &Selected, cause: std::io::Error) -> CollectError {
     CollectError::Compress { log: selected.log.name.clone(), cause }
-}
-
-/// Hashes again what is archived already, in the same pieces, to see whether it is still the same.
-struct Prefix {
-    expected: Sha256,
-    cuts: std::vec::IntoIter<u64>,
-    next_cut: u64,
-    position: u64,
-    hasher: Hasher,
-    chain: Sha256,
-}
-
-impl Prefix {
-    fn new(cursor: &Cursor) -> Self {
-        let mut cuts = cursor.cuts.clone().into_iter();
-        let next_cut = cuts.next().unwrap_or(0);
-        Self {
-            expected: cursor.chain,
-            cuts,
-            next_cut,
-            position: 0,
-            hasher: Hasher::new(),
-            chain: CHAIN_START,
-        }
-    }
-
-    /// Takes bytes up to the next cut, and returns how many that were.
-    fn take(&mut self, bytes: &[u8]) -> usize {
-        let room = usize::try_from(self.next_cut - self.position).unwrap_or(usize::MAX);
-        let taken = bytes.len().min(room);
-        self.hasher.update(&bytes[..taken]);
-        self.position += taken as u64;
-        if self.position == self.next_cut {
-            let raw = std::mem::take(&mut self.hasher).finish();
-            self.chain = chain(&self.chain, &raw);
-            self.next_cut = self.cuts.next().unwrap_or(self.position);
-        }
-        taken
-    }
-
-    /// Meaningful once everything that is archived was taken.
-    fn is_unchanged(&self) -> bool {
-        self.chain == self.expected
-    }
 }

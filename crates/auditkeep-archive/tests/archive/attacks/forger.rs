@@ -8,7 +8,7 @@ use std::sync::Arc;
 use auditkeep_archive::commit::{Body, CHAIN_START, Commit, Cursor, Listed, Pin, chain};
 use auditkeep_archive::layout::{self, GenerationPrefix, JOURNAL};
 use auditkeep_archive::leaf::{Leaf, SealLeaf, SealedHead, SegmentLeaf};
-use auditkeep_archive::segment::SegmentWriter;
+use auditkeep_archive::segment::{Segment, SegmentWriter};
 use auditkeep_core::integrity::canonical;
 use auditkeep_core::integrity::checkpoint::Checkpoint;
 use auditkeep_core::integrity::hash::Sha256;
@@ -248,9 +248,7 @@ pub fn segment(
     raw: &[u8],
     received: Timestamp,
 ) -> (SegmentLeaf, Bytes) {
-    let mut writer = SegmentWriter::new(from).unwrap();
-    assert_eq!(writer.push(raw).unwrap(), raw.len());
-    let made = writer.finish().unwrap();
+    let made = compressed(from, raw);
     let resource = trail.split('.').nth(2).unwrap();
     let prefix = GenerationPrefix {
         account: "local",
@@ -276,6 +274,17 @@ pub fn segment(
         received,
     };
     (leaf, made.object)
+}
+
+/// On a thread of its own, because attacks wait for nothing.
+fn compressed(from: u64, raw: &[u8]) -> Segment {
+    let write = async {
+        let mut writer = SegmentWriter::new(from);
+        assert_eq!(writer.push(raw).await.unwrap(), raw.len());
+        writer.finish().await.unwrap()
+    };
+    let run = || tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(write);
+    std::thread::scope(|threads| threads.spawn(run).join().unwrap())
 }
 
 /// Moves the cursor of a segment's generation to its end, or begins one.

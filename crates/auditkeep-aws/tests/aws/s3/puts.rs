@@ -105,9 +105,9 @@ async fn the_largest_segment_is_one_conditional_put() {
     for server in BOTH {
         let (bucket, store) = server.empty(S3Options::default()).await;
         let archive = archive(store.clone()).await;
-        let mut writer = SegmentWriter::new(0).unwrap();
-        writer.push(&incompressible()).unwrap();
-        let made = writer.finish().unwrap();
+        let mut writer = SegmentWriter::new(0);
+        writer.push(&incompressible()).await.unwrap();
+        let made = writer.finish().await.unwrap();
         assert!(made.object.len() as u64 > MAX_RAW_BYTES);
         let prefix = GenerationPrefix {
             account: "local",

@@ -5,6 +5,7 @@
 //! that a user sends can end a record. A record that a crash has torn in two would turn the quoting of all that follows
 //! inside out; [`split`] finds the next record in that case, and what lies before becomes a problem.
 
+mod blocks;
 pub(in crate::format) mod split;
 
 use super::session::Sessions;
@@ -42,8 +43,8 @@ pub(in crate::format) fn parse(bytes: &[u8], base: u64, sink: &mut dyn Sink) {
     let mut sessions = Sessions::default();
     let mut start = 0;
     let mut splitter = split::Splitter::default();
-    splitter.push(bytes, &mut |boundary| {
-        let end = usize::try_from(boundary.end).unwrap_or(bytes.len()).min(bytes.len());
+    splitter.push(bytes, &mut |end| {
+        let end = usize::try_from(end).unwrap_or(bytes.len()).min(bytes.len());
         take(&bytes[start..end], base + start as u64, &mut sessions, sink);
         start = end;
     });

@@ -4,7 +4,8 @@
 //! torn; the record is then taken to end where its last line begins, if that line begins like a record, and else where
 //! the next such line does. Nothing that a user sends leads there: within a text all quotes are doubled.
 
-use crate::format::{Boundary, time};
+use super::blocks;
+use crate::format::time;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
@@ -26,9 +27,9 @@ const HEAD: usize = 64;
 pub(in crate::format) struct Splitter {
     position: u64,
     record: u64,
-    record_time: Option<i64>,
     line: u64,
-    line_time: Option<i64>,
+    /// The line begins as a record does.
+    line_begins: bool,
     /// An odd number of quotes stood in the line so far.
     odd: bool,
     state: State,
@@ -43,9 +44,8 @@ impl Default for Splitter {
         Self {
             position: 0,
             record: 0,
-            record_time: None,
             line: 0,
-            line_time: None,
+            line_begins: false,
             odd: false,
             state: State::default(),
             head: [0; HEAD],
@@ -57,23 +57,37 @@ impl Default for Splitter {
 
 impl Splitter {
     /// Takes the stream's next bytes and reports the ends that are known now, in order.
-    pub(in crate::format) fn push(&mut self, chunk: &[u8], ended: &mut impl FnMut(Boundary)) {
+    pub(in crate::format) fn push(&mut self, chunk: &[u8], ended: &mut impl FnMut(u64)) {
         let start = self.position;
         let mut at = 0;
         while let Some(rest) = chunk.get(at..).filter(|rest| !rest.is_empty()) {
             self.position = start + at as u64;
+            if self.is_between_records() {
+                let skipped = self.skip_whole_records(rest, ended);
+                if skipped > 0 {
+                    at += skipped;
+                    continue;
+                }
+            }
             at += if self.in_head { self.read_head(rest, ended) } else { self.step(rest, ended) };
         }
         self.position = start + chunk.len() as u64;
     }
 
-    /// The time of the record that has not ended yet.
-    pub(in crate::format) fn open_time(&self) -> Option<i64> {
-        self.record_time
+    fn is_between_records(&self) -> bool {
+        self.position == self.record && self.in_head
+    }
+
+    /// Nearly all records are quoted as they should be, and those need no looking at each field.
+    fn skip_whole_records(&mut self, rest: &[u8], ended: &mut impl FnMut(u64)) -> usize {
+        let length = blocks::whole_records(rest, &mut |end| ended(self.position + end as u64));
+        self.record = self.position + length as u64;
+        self.line = self.record;
+        length
     }
 
     /// Collects the line's first field; returns how many bytes it took.
-    fn read_head(&mut self, rest: &[u8], ended: &mut impl FnMut(Boundary)) -> usize {
+    fn read_head(&mut self, rest: &[u8], ended: &mut impl FnMut(u64)) -> usize {
         let room = &rest[..rest.len().min(HEAD - self.head_length)];
         let stop = room.iter().position(|byte| matches!(byte, b',' | b'"' | b'\n'));
         let taken = stop.unwrap_or(room.len());
@@ -89,21 +103,19 @@ impl Splitter {
         taken
     }
 
-    fn judge_head(&mut self, comma_follows: bool, ended: &mut impl FnMut(Boundary)) {
+    fn judge_head(&mut self, comma_follows: bool, ended: &mut impl FnMut(u64)) {
         let head = &self.head[..self.head_length];
         let time = time::postgres(head).filter(|(_, length)| comma_follows && *length == head.len());
-        self.line_time = time.map(|(moment, _)| moment.us);
+        self.line_begins = time.is_some();
         self.in_head = false;
         self.head_length = 0;
-        if self.line == self.record {
-            self.record_time = self.line_time;
-        } else if self.state == State::Lost && self.line_time.is_some() {
+        if self.line > self.record && self.state == State::Lost && self.line_begins {
             self.cut(State::Bare, ended);
         }
     }
 
     /// Takes at least one byte unless the state changes.
-    fn step(&mut self, rest: &[u8], ended: &mut impl FnMut(Boundary)) -> usize {
+    fn step(&mut self, rest: &[u8], ended: &mut impl FnMut(u64)) -> usize {
         match self.state {
             State::FieldStart => match rest[0] {
                 b'"' => self.quote(State::Quoted),
@@ -157,9 +169,9 @@ impl Splitter {
     }
 
     /// The line feed stands `at` bytes behind the position.
-    fn line_feed(&mut self, at: usize, ended: &mut impl FnMut(Boundary)) -> usize {
+    fn line_feed(&mut self, at: usize, ended: &mut impl FnMut(u64)) -> usize {
         self.line = self.position + at as u64 + 1;
-        self.line_time = None;
+        self.line_begins = false;
         self.odd = false;
         self.in_head = true;
         self.head_length = 0;
@@ -170,8 +182,8 @@ impl Splitter {
     }
 
     /// The quoting is wrong here.
-    fn misplaced(&mut self, ended: &mut impl FnMut(Boundary)) {
-        if self.line > self.record && self.line_time.is_some() {
+    fn misplaced(&mut self, ended: &mut impl FnMut(u64)) {
+        if self.line > self.record && self.line_begins {
             self.cut(if self.odd { State::Quoted } else { State::Bare }, ended);
         } else {
             self.state = State::Lost;
@@ -179,10 +191,9 @@ impl Splitter {
     }
 
     /// The record ends where the present line begins.
-    fn cut(&mut self, state: State, ended: &mut impl FnMut(Boundary)) {
-        ended(Boundary { end: self.line, time_us: self.record_time });
+    fn cut(&mut self, state: State, ended: &mut impl FnMut(u64)) {
+        ended(self.line);
         self.record = self.line;
-        self.record_time = self.line_time;
         self.state = state;
     }
 }

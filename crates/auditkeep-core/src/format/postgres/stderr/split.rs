@@ -6,7 +6,6 @@
 use std::ops::ControlFlow;
 
 use super::prefix::{self, Attendant, Label, Prefix};
-use crate::format::Boundary;
 
 /// How much of a line is looked at to tell what it is; no prefix is longer.
 pub(in crate::format) const LINE_HEAD: usize = 1024;
@@ -86,7 +85,6 @@ impl Grouping {
 pub(in crate::format) struct Splitter {
     position: u64,
     record: u64,
-    record_time: Option<i64>,
     line: u64,
     /// The line's first bytes, as long as they do not tell what it is.
     head: Vec<u8>,
@@ -97,7 +95,7 @@ pub(in crate::format) struct Splitter {
 
 impl Splitter {
     /// Takes the stream's next bytes and reports the ends that are known now, in order.
-    pub(in crate::format) fn push(&mut self, chunk: &[u8], ended: &mut impl FnMut(Boundary)) {
+    pub(in crate::format) fn push(&mut self, chunk: &[u8], ended: &mut impl FnMut(u64)) {
         let mut rest = chunk;
         while !rest.is_empty() {
             if !self.judged
@@ -118,13 +116,8 @@ impl Splitter {
         }
     }
 
-    /// The time of the record that has not ended yet.
-    pub(in crate::format) fn open_time(&self) -> Option<i64> {
-        if self.judged || self.line > self.record { self.record_time } else { prefix_time(&self.head) }
-    }
-
     /// Judges the line if its first bytes are there; breaks when all of `rest` was needed and did not suffice.
-    fn read_head(&mut self, rest: &[u8], ended: &mut impl FnMut(Boundary)) -> ControlFlow<()> {
+    fn read_head(&mut self, rest: &[u8], ended: &mut impl FnMut(u64)) -> ControlFlow<()> {
         let wanted = LINE_HEAD - self.head.len();
         let room = &rest[..rest.len().min(wanted)];
         let end = memchr::memchr(b'\n', room);
@@ -144,19 +137,14 @@ impl Splitter {
         ControlFlow::Continue(())
     }
 
-    fn judge(&mut self, head: &[u8], ended: &mut impl FnMut(Boundary)) {
+    fn judge(&mut self, head: &[u8], ended: &mut impl FnMut(u64)) {
         self.judged = true;
         if !self.grouping.begins_record(&classify(head), head) {
             return;
         }
         if self.line > self.record {
-            ended(Boundary { end: self.line, time_us: self.record_time });
+            ended(self.line);
         }
         self.record = self.line;
-        self.record_time = prefix_time(head);
     }
-}
-
-fn prefix_time(head: &[u8]) -> Option<i64> {
-    crate::format::time::postgres(head).map(|(moment, _)| moment.us)
 }
