@@ -11,10 +11,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, Result};
 
-use super::building::{TRAIL, addition, archive, key};
+use super::building::{PREFIX, TRAIL, addition, archive, key, segment_of};
 use crate::archive::{ArchiveError, PutNew};
 use crate::layout::{self, GenerationPrefix};
-use crate::segment::{self, MAX_RAW_BYTES, SegmentWriter};
+use crate::segment::{self, MAX_RAW_BYTES};
 use crate::trail::{self, Append};
 use crate::verify::verify;
 
@@ -183,24 +183,14 @@ pub fn incompressible() -> Vec<u8> {
 pub async fn the_largest_segment_comes_back_whole(store: Arc<dyn ObjectStore>) {
     let archive = archive(store).await;
     let raw = incompressible();
-    let mut writer = SegmentWriter::new(0);
-    assert_eq!(writer.push(&raw).await.unwrap(), raw.len());
-    let made = writer.finish().await.unwrap();
+    let made = segment_of(0, &raw).await;
     assert!(made.object.len() as u64 > MAX_RAW_BYTES);
-    let prefix = GenerationPrefix {
-        account: "local",
-        region: "local",
-        resource_id: "db",
-        day: "2026/11/21",
-        log: "audit.log",
-        generation: "00",
-    };
-    let stored = segment::store(&archive, &prefix, made.clone()).await.unwrap();
+    let stored = segment::store(&archive, &PREFIX, made.clone()).await.unwrap();
     let path = Path::from(stored.name.as_str());
     assert!(archive.get(&path).await.unwrap() == made.object);
     assert_eq!(archive.store().head(&path).await.unwrap().size, stored.object_size);
     // Whoever comes again finds that it is there, reads it, and has the same to say.
-    assert_eq!(segment::store(&archive, &prefix, made).await.unwrap(), stored);
+    assert_eq!(segment::store(&archive, &PREFIX, made).await.unwrap(), stored);
     let shorter = archive.get_at_most(&path, stored.object_size - 1).await;
     assert!(matches!(shorter, Err(ArchiveError::Damaged { .. })), "it was read beyond the limit");
 }

@@ -12,10 +12,20 @@ use crate::commit::{CHAIN_START, Cursor, Listed, Source, chain};
 use crate::control::Event;
 use crate::layout::GenerationPrefix;
 use crate::leaf::{Leaf, SegmentLeaf};
-use crate::segment::{self, SegmentWriter};
+use crate::segment::{self, Segment, SegmentWriter};
 use crate::trail::{self, Addition, Append, Head};
 
 pub const TRAIL: &str = "local.local.db.log-files";
+
+/// The one log of the trail.
+pub const PREFIX: GenerationPrefix<'static> = GenerationPrefix {
+    account: "local",
+    region: "local",
+    resource_id: "db",
+    day: "2026/11/21",
+    log: "a.log",
+    generation: "00",
+};
 
 pub fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&format!("key-{seed}"), &[seed; 32]).unwrap()
@@ -27,6 +37,13 @@ pub async fn create(store: Arc<dyn ObjectStore>) -> Result<Archive, ArchiveError
 
 pub async fn archive(store: Arc<dyn ObjectStore>) -> Archive {
     create(store).await.unwrap()
+}
+
+/// One segment with all of `raw`, which must not be longer than a segment.
+pub async fn segment_of(from: u64, raw: &[u8]) -> Segment {
+    let mut writer = SegmentWriter::new(from);
+    assert_eq!(writer.push(raw).await.unwrap(), raw.len());
+    writer.finish().await.unwrap()
 }
 
 fn source() -> Source {
@@ -45,17 +62,7 @@ fn source() -> Source {
 pub async fn addition(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Addition {
     let before = head.and_then(|head| head.body.cursors.values().next().cloned());
     let from = before.as_ref().map_or(0, |cursor| cursor.offset);
-    let mut writer = SegmentWriter::new(from);
-    assert_eq!(writer.push(raw).await.unwrap(), raw.len());
-    let prefix = GenerationPrefix {
-        account: "local",
-        region: "local",
-        resource_id: "db",
-        day: "2026/11/21",
-        log: "a.log",
-        generation: "00",
-    };
-    let stored = segment::store(archive, &prefix, writer.finish().await.unwrap()).await.unwrap();
+    let stored = segment::store(archive, &PREFIX, segment_of(from, raw).await).await.unwrap();
     let leaf = SegmentLeaf {
         log: "a.log".to_owned(),
         family: "a.log".to_owned(),

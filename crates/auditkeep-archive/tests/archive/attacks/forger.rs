@@ -8,7 +8,7 @@ use std::sync::Arc;
 use auditkeep_archive::commit::{Body, CHAIN_START, Commit, Cursor, Listed, Pin, chain};
 use auditkeep_archive::layout::{self, GenerationPrefix, JOURNAL};
 use auditkeep_archive::leaf::{Leaf, SealLeaf, SealedHead, SegmentLeaf};
-use auditkeep_archive::segment::{Segment, SegmentWriter};
+use auditkeep_archive::segment::Segment;
 use auditkeep_core::integrity::canonical;
 use auditkeep_core::integrity::checkpoint::Checkpoint;
 use auditkeep_core::integrity::hash::Sha256;
@@ -25,6 +25,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
 
 use super::pen::Pen;
+use crate::building;
 
 pub type Objects = BTreeMap<String, Bytes>;
 
@@ -278,12 +279,8 @@ pub fn segment(
 
 /// On a thread of its own, because attacks wait for nothing.
 fn compressed(from: u64, raw: &[u8]) -> Segment {
-    let write = async {
-        let mut writer = SegmentWriter::new(from);
-        assert_eq!(writer.push(raw).await.unwrap(), raw.len());
-        writer.finish().await.unwrap()
-    };
-    let run = || tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(write);
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let run = || runtime().block_on(building::segment_of(from, raw));
     std::thread::scope(|threads| threads.spawn(run).join().unwrap())
 }
 

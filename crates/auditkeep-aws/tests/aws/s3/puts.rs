@@ -1,9 +1,8 @@
 //! What a put is sent with: its condition, its checksum, the key that encrypts it; and that it is one put.
 
-use auditkeep_archive::layout::GenerationPrefix;
-use auditkeep_archive::segment::{self, MAX_RAW_BYTES, SegmentWriter};
+use auditkeep_archive::segment::{self, MAX_RAW_BYTES};
 use auditkeep_archive::test_support::behaviour::{create, incompressible};
-use auditkeep_archive::test_support::building::{archive, with_commits};
+use auditkeep_archive::test_support::building::{PREFIX, archive, segment_of, with_commits};
 use auditkeep_aws::s3::{Checksum, StorageClass};
 use auditkeep_aws::{S3Options, object_store_for};
 use auditkeep_lab::servers::radosgw::KMS_KEY;
@@ -105,19 +104,9 @@ async fn the_largest_segment_is_one_conditional_put() {
     for server in BOTH {
         let (bucket, store) = server.empty(S3Options::default()).await;
         let archive = archive(store.clone()).await;
-        let mut writer = SegmentWriter::new(0);
-        writer.push(&incompressible()).await.unwrap();
-        let made = writer.finish().await.unwrap();
+        let made = segment_of(0, &incompressible()).await;
         assert!(made.object.len() as u64 > MAX_RAW_BYTES);
-        let prefix = GenerationPrefix {
-            account: "local",
-            region: "local",
-            resource_id: "db",
-            day: "2026/11/21",
-            log: "audit.log",
-            generation: "00",
-        };
-        let stored = segment::store(&archive, &prefix, made.clone()).await.unwrap();
+        let stored = segment::store(&archive, &PREFIX, made.clone()).await.unwrap();
         assert!(archive.get(&Path::from(stored.name.as_str())).await.unwrap() == made.object);
         // What was put in parts has their number behind a dash.
         let head = server.s3().head(&bucket, &key(&stored.name)).await.unwrap();
