@@ -8,6 +8,7 @@ use std::io;
 
 use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::tree::{Frontier, leaf_hash};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe::{CParameter, compress_bound, find_frame_compressed_size, get_frame_content_size};
@@ -36,7 +37,7 @@ impl Press {
         Ok(Self { compressor, raw, frame: Vec::with_capacity(compress_bound(FRAME_RAW_BYTES)) })
     }
 
-    fn compress(mut self) -> io::Result<(Self, Sha256)> {
+    fn compress(mut self) -> Pressed {
         self.compressor.compress_to_buffer(&self.raw, &mut self.frame)?;
         self.raw.clear();
         let leaf = leaf_hash(&self.frame);
@@ -44,13 +45,46 @@ impl Press {
     }
 }
 
-/// Compresses raw bytes into frames as they come, while more of them come.
+type Pressed = io::Result<(Press, Sha256)>;
+
+/// A frame that was given to be compressed.
+enum Pressing {
+    Done(Pressed),
+    Elsewhere(JoinHandle<Pressed>),
+}
+
+impl Pressing {
+    /// On another thread, because compressing takes longer than anything else here, and the next bytes need not wait for it. A
+    /// runtime of one thread is to do one thing after the other: histories that are simulated on it repeat themselves.
+    fn start(press: Press) -> Self {
+        match Handle::current().runtime_flavor() {
+            RuntimeFlavor::CurrentThread => Self::Done(press.compress()),
+            _ => Self::Elsewhere(tokio::task::spawn_blocking(|| press.compress())),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Done(_) => true,
+            Self::Elsewhere(task) => task.is_finished(),
+        }
+    }
+
+    async fn wait(self) -> Pressed {
+        match self {
+            Self::Done(pressed) => pressed,
+            Self::Elsewhere(task) => task.await.map_err(io::Error::other)?,
+        }
+    }
+}
+
+/// Compresses raw bytes into frames as they come, while more of them come. Runs within a tokio runtime.
 #[derive(Default)]
 pub(crate) struct FrameWriter {
     /// The frame in the making.
     open: Option<Press>,
     /// The earliest first.
-    under_way: VecDeque<JoinHandle<io::Result<(Press, Sha256)>>>,
+    under_way: VecDeque<Pressing>,
     idle: Vec<Press>,
     object: Vec<u8>,
     tree: Frontier,
@@ -63,7 +97,7 @@ impl FrameWriter {
             let (now, later) = bytes.split_at(bytes.len().min(FRAME_RAW_BYTES - press.raw.len()));
             press.raw.extend_from_slice(now);
             if press.raw.len() == FRAME_RAW_BYTES {
-                self.start(press);
+                self.under_way.push_back(Pressing::start(press));
             } else {
                 self.open = Some(press);
             }
@@ -85,18 +119,13 @@ impl FrameWriter {
     }
 
     fn is_earliest_done(&self) -> bool {
-        self.under_way.front().is_some_and(JoinHandle::is_finished)
-    }
-
-    fn start(&mut self, press: Press) {
-        // Compressing takes longer than anything else here, and the next bytes need not wait for it.
-        self.under_way.push_back(tokio::task::spawn_blocking(|| press.compress()));
+        self.under_way.front().is_some_and(Pressing::is_done)
     }
 
     /// Waits for the earliest frame, which is the object's next.
     async fn settle(&mut self) -> io::Result<()> {
         if let Some(earliest) = self.under_way.pop_front() {
-            let (press, leaf) = earliest.await.map_err(io::Error::other)??;
+            let (press, leaf) = earliest.wait().await?;
             self.tree.push(leaf);
             self.object.extend_from_slice(&press.frame);
             self.idle.push(press);
@@ -110,7 +139,7 @@ impl FrameWriter {
         // An empty segment is one empty frame: an object of no bytes would be no zstd.
         if self.open.is_some() || is_empty {
             let last = self.press().await?;
-            self.start(last);
+            self.under_way.push_back(Pressing::start(last));
         }
         while !self.under_way.is_empty() {
             self.settle().await?;
