@@ -179,7 +179,8 @@ impl<'a> TrailWriter<'a> {
         let controls = self.known(now).leaves(self.head.as_ref());
         // What somebody types at an import is no fact of the source until bytes came with it.
         let may_be_news = self.collector.kind == SourceKind::LogFiles;
-        if self.pending.is_empty() && !(may_be_news && controls.iter().any(control::is_news)) {
+        let is_news = may_be_news && controls.iter().any(control::is_news);
+        if self.pending.is_empty() && !is_news {
             return None;
         }
         let mut cursors = self.kept_cursors(now, &controls);
@@ -187,6 +188,11 @@ impl<'a> TrailWriter<'a> {
         for pending in &self.pending {
             leaves.extend(pending.segment.clone().map(Leaf::Segment));
             cursors.insert(pending.cursor.key(), pending.cursor.clone());
+        }
+        let has_moved = self.head.as_ref().is_none_or(|head| head.body.cursors != cursors);
+        if !is_news && !has_moved {
+            // A file that was read under two names, while it rotated, may have come back to where it was.
+            return None;
         }
         Some(Addition {
             time: now,

@@ -2,8 +2,8 @@
 //! killed and get in each other's way at every call, seals, derivations.
 //!
 //! Each history follows from its seed. `AUDITKEEP_SEEDS=from..to` says which are run; `cargo xtask simulate` runs many. What
-//! must be true at the end is in `judge.rs`. A quiet file never ends inside a record here: what happens then is no matter of
-//! chance.
+//! must be true at the end is in `judge.rs`. A file that has been quiet for long never ends inside a record here: what happens
+//! then is no matter of chance.
 
 #![expect(
     clippy::if_not_else,
@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use auditkeep_archive::archive::Archive;
@@ -46,9 +46,11 @@ use crate::world::{World, key, now, now_ms, reset_clock, wait_ms, wait_until_set
 const STEPS: usize = 30;
 /// What `cargo test` runs.
 const SEEDS: Range<u64> = 0..2000;
+/// Seeds that have shown a mistake once: the same file under two names in one pass, and nothing left to say of it.
+const SHOWN: [u64; 2] = [5_001_817, 5_004_697];
 
 /// In so many histories every kind of thing happens that can be recorded.
-const ENOUGH: u64 = 1000;
+const ENOUGH: usize = 1000;
 const EVENTS: [&str; 7] = [
     "clock-went-back",
     "gap-closed",
@@ -318,24 +320,23 @@ async fn history(seed: u64) -> BTreeSet<String> {
     simulation.end(seed.is_multiple_of(8)).await
 }
 
-fn chosen_seeds() -> Range<u64> {
-    let Ok(text) = std::env::var("AUDITKEEP_SEEDS") else { return SEEDS };
-    let range = text.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
-    range.unwrap_or_else(|| panic!("AUDITKEEP_SEEDS is `{text}`, and should be like `0..100`"))
+fn chosen_seeds() -> Vec<u64> {
+    let Ok(text) = std::env::var("AUDITKEEP_SEEDS") else { return SHOWN.into_iter().chain(SEEDS).collect() };
+    let range = |(from, to): (&str, &str)| Some(from.parse().ok()?..to.parse().ok()?);
+    let range = text.split_once("..").and_then(range);
+    range.unwrap_or_else(|| panic!("AUDITKEEP_SEEDS is `{text}`, and should be like `0..100`")).collect()
 }
 
 /// Seeds that failed, and the control events of the others.
 type Outcome = (Vec<u64>, BTreeSet<String>);
 
 /// Runs seeds until there are none left.
-fn run(seeds: &Range<u64>, next: &AtomicU64, begun: Instant) -> Outcome {
+fn run(seeds: &[u64], next: &AtomicUsize, begun: Instant) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (mut failed, mut happened) = Outcome::default();
     loop {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= seeds.end || failed.len() >= 3 {
-            return (failed, happened);
-        }
+        let place = next.fetch_add(1, Ordering::Relaxed);
+        let Some(&seed) = seeds.get(place).filter(|_| failed.len() < 3) else { return (failed, happened) };
         match catch_unwind(AssertUnwindSafe(|| runtime.block_on(history(seed)))) {
             Ok(events) => happened.extend(events),
             Err(_) => {
@@ -343,9 +344,9 @@ fn run(seeds: &Range<u64>, next: &AtomicU64, begun: Instant) -> Outcome {
                 failed.push(seed);
             }
         }
-        let done = seed + 1 - seeds.start;
+        let done = place + 1;
         if done.is_multiple_of(1000) {
-            println!("{done} of {} histories, {} s", seeds.end - seeds.start, begun.elapsed().as_secs());
+            println!("{done} of {} histories, {} s", seeds.len(), begun.elapsed().as_secs());
         }
     }
 }
@@ -353,7 +354,7 @@ fn run(seeds: &Range<u64>, next: &AtomicU64, begun: Instant) -> Outcome {
 #[test]
 fn nothing_is_lost_and_nothing_doubled_whatever_happens() {
     let (seeds, begun) = (chosen_seeds(), Instant::now());
-    let next = AtomicU64::new(seeds.start);
+    let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| run(&seeds, &next, begun))).collect();
@@ -363,8 +364,8 @@ fn nothing_is_lost_and_nothing_doubled_whatever_happens() {
     assert!(failed.is_empty(), "seeds {failed:?} failed");
     let happened: BTreeSet<&str> =
         outcomes.iter().flat_map(|(_, events)| events).map(String::as_str).collect();
-    println!("{} histories; in them {happened:?}", seeds.end - seeds.start);
-    if seeds.end - seeds.start >= ENOUGH {
+    println!("{} histories; in them {happened:?}", seeds.len());
+    if seeds.len() >= ENOUGH {
         assert_eq!(happened, BTreeSet::from(EVENTS), "what must happen in that many histories");
     }
 }

@@ -28,7 +28,7 @@ use crate::table::{RecordingTable, Row};
 /// 2026-11-21T08:00:00Z.
 const START_MS: i64 = 1_795_248_000_000;
 /// How long a file must be quiet to be settled.
-pub const SETTLED_AFTER_MS: i64 = 60_000;
+pub const SETTLED_AFTER_MS: i64 = 3_600_000;
 
 thread_local! {
     static CLOCK_MS: Cell<i64> = const { Cell::new(START_MS) };

@@ -99,7 +99,7 @@ fn judge_records(commits: &[Body]) -> BTreeSet<String> {
         }
         let of_cursors = commits.get(usize::try_from(body.number).unwrap().wrapping_sub(2));
         is_news |= of_cursors.is_some_and(|previous| previous.cursors != body.cursors);
-        assert!(is_news, "commit {} says nothing", body.number);
+        assert!(is_news, "commit {} says nothing: {:?}", body.number, body.leaves);
         before = body.standing();
         assert!(!receives || before.state == Some(State::Started), "commit {}: {before:?}", body.number);
     }
