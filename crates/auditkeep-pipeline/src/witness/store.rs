@@ -49,7 +49,7 @@ impl Witness for StoreWitness {
     }
 
     async fn keep(&self, archive: &str, seal: &Sealed) -> Result<(), WitnessError> {
-        goes_on(&self.name, self.newest(archive).await?.as_ref(), seal)?;
+        goes_on(&self.name, archive, self.newest(archive).await?.as_ref(), seal)?;
         let path = object(archive, seal.number);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         match self.store.put_opts(&path, seal.bytes.clone().into(), options).await {
