@@ -6,7 +6,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
@@ -164,7 +163,7 @@ impl Merge {
     }
 }
 
-/// Appends one record to a trail, if there is still something to say after its last commit. True if there was.
+/// Appends one record to a trail, if there is still something to say after its last commit. True if it was written.
 pub(crate) async fn append(
     archive: &Archive,
     key: &dyn Signer,
@@ -172,12 +171,6 @@ pub(crate) async fn append(
     stamp: &Stamp,
     record: &(dyn Fn(&Standing) -> Option<ControlLeaf> + Sync),
 ) -> Result<(Head, bool), TrailError> {
-    let said = AtomicBool::new(false);
-    let leaves = |head: &Head| {
-        let leaf = record(&head.body.standing());
-        said.store(leaf.is_some(), Ordering::Relaxed);
-        leaf.map(Leaf::Control).into_iter().collect()
-    };
-    let head = trail::record(archive, key, trail, stamp, &leaves).await?;
-    Ok((head, said.into_inner()))
+    let leaves = |head: &Head| record(&head.body.standing()).map(Leaf::Control).into_iter().collect();
+    trail::record(archive, key, trail, stamp, &leaves).await
 }

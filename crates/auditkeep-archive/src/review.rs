@@ -118,9 +118,8 @@ pub async fn record(
     if let Some(commit) = find(archive, &leaf, review.from).await? {
         return Ok(Recorded { commit, before: true });
     }
-    let head = journal::append(archive, key, stamp, &|_| vec![Leaf::Control(leaf.clone())]).await?;
-    // There is a leaf, so there is a commit.
-    Ok(Recorded { commit: head.map_or(0, |head| head.body.number), before: false })
+    let (head, _) = journal::append(archive, key, stamp, &|_| vec![Leaf::Control(leaf.clone())]).await?;
+    Ok(Recorded { commit: head.body.number, before: false })
 }
 
 /// Looks for the same statement, back to where it would have spoken of what had not begun.

@@ -5,7 +5,6 @@
 //! the loss stays visible, and whoever seals is told.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -56,15 +55,13 @@ pub async fn seal(archive: &Archive, key: &dyn Signer, stamp: &Stamp) -> Result<
         let (sealed, heads) = merge(before, found, &mut lost);
         let trails = heads.len() as u64;
         let leaf = Leaf::Seal(SealLeaf { time: stamp.time, heads });
-        let was_overtaken = AtomicBool::new(false);
-        let head = journal::append(archive, key, stamp, &|standing| {
+        let (Head { body, .. }, wrote) = journal::append(archive, key, stamp, &|standing| {
             // Another seal meanwhile may name more than was read here.
-            was_overtaken.store(standing.sealed != sealed, Ordering::Relaxed);
             if standing.sealed == sealed { vec![leaf.clone()] } else { Vec::new() }
         })
         .await?;
         // A crash here leaves a seal that no witness got; the next one names the same and more.
-        if let (false, Some(Head { body, .. })) = (was_overtaken.into_inner(), head) {
+        if wrote {
             let bytes = archive.get(&layout::commit(JOURNAL, body.number)).await?;
             let note = note(&bytes)?;
             return Ok(Sealed { number: body.number, time: stamp.time, trails, bytes, note, lost });

@@ -138,20 +138,21 @@ pub async fn append(
 /// Appends a commit that adds no bytes to a trail that is there, whoever else appends meanwhile.
 ///
 /// `leaves` is asked what there is to say after a given head, and may be asked again if somebody was faster; without leaves
-/// nothing is written. After an error the record may be there all the same, and a second attempt may write it twice.
+/// nothing is written. Gives the last commit as it is then, and whether it was written here. After an error the record may be there all
+/// the same, and a second attempt may write it twice.
 pub async fn record(
     archive: &Archive,
     key: &dyn Signer,
     trail: &str,
     stamp: &Stamp,
     leaves: &(dyn Fn(&Head) -> Vec<Leaf> + Sync),
-) -> Result<Head, TrailError> {
+) -> Result<(Head, bool), TrailError> {
     let mut head =
         head(archive, trail).await?.ok_or_else(|| TrailError::NoTrail { trail: trail.to_owned() })?;
     loop {
         let leaves = leaves(&head);
         if leaves.is_empty() {
-            return Ok(head);
+            return Ok((head, false));
         }
         let addition = Addition {
             time: stamp.time,
@@ -161,7 +162,7 @@ pub async fn record(
             cursors: head.body.cursors.clone(),
         };
         match append(archive, key, trail, Some(&head), addition).await? {
-            Append::Done(head) => return Ok(head),
+            Append::Done(head) => return Ok((head, true)),
             Append::Overtaken(there) => head = there,
         }
     }
