@@ -53,6 +53,9 @@ pub enum TrailError {
     /// Going on after a hole would make a second history.
     #[error("the commit `{object}` is missing, and later ones are there")]
     Hole { object: String },
+    /// Sealing without it would forget what was sealed.
+    #[error("the commit `{object}` has no seal, and the journal says that it has")]
+    NoSeal { object: String },
 }
 
 /// When something is written, and by what.
