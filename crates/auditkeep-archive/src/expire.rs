@@ -130,7 +130,7 @@ impl Plan {
         last: u64,
         now: Timestamp,
     ) -> Result<(), ExpireError> {
-        let mut commits = records::commits(archive, &self.trail, self.before + 1, last);
+        let mut commits = trail::commits(archive, &self.trail, self.before + 1, last);
         let mut latest = self.latest;
         while let Some(Head { body, .. }) = commits.try_next().await? {
             match retention.end(body.time) {
@@ -266,7 +266,7 @@ impl Committed {
 }
 
 async fn expired_through(archive: &Archive, trail: &str, number: u64) -> Result<u64, ExpireError> {
-    Ok(records::commit(archive, trail, number).await?.body.standing().expired_through)
+    Ok(trail::commit(archive, trail, number).await?.body.standing().expired_through)
 }
 
 async fn head(archive: &Archive, trail: &str) -> Result<Head, TrailError> {

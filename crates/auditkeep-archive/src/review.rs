@@ -10,7 +10,6 @@ use crate::control::{ControlLeaf, Event};
 use crate::journal;
 use crate::layout::JOURNAL;
 use crate::leaf::Leaf;
-use crate::records;
 use crate::signer::Signer;
 use crate::trail::{self, Stamp, TrailError};
 
@@ -125,7 +124,7 @@ pub async fn record(
 /// Looks for the same statement, back to where it would have spoken of what had not begun.
 async fn find(archive: &Archive, leaf: &ControlLeaf, from: Timestamp) -> Result<Option<u64>, TrailError> {
     let last = trail::last_number(archive, JOURNAL).await?;
-    let mut commits = records::commits_back(archive, JOURNAL, last);
+    let mut commits = trail::commits_back(archive, JOURNAL, last);
     while let Some(head) = commits.try_next().await? {
         let mut said = head.body.leaves.iter().filter_map(Leaf::control);
         if said.any(|known| known.event == leaf.event && known.detail == leaf.detail) {

@@ -16,7 +16,6 @@ use crate::commit::Commit;
 use crate::journal;
 use crate::layout::{self, JOURNAL};
 use crate::leaf::{Leaf, SealLeaf, SealedHead};
-use crate::records;
 use crate::signer::Signer;
 use crate::trail::{self, Head, Stamp, TrailError};
 
@@ -89,7 +88,7 @@ async fn last_seal(archive: &Archive) -> Result<(u64, BTreeMap<String, SealedHea
     if number == 0 {
         return Ok((0, BTreeMap::new()));
     }
-    let head = records::commit(archive, JOURNAL, number).await?;
+    let head = trail::commit(archive, JOURNAL, number).await?;
     let no_seal = || TrailError::NoSeal { object: layout::commit(JOURNAL, number).to_string() };
     let seal = journal::seal_of(&head.body.leaves).ok_or_else(no_seal)?;
     Ok((number, seal.heads.clone()))

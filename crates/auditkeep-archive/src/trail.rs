@@ -6,6 +6,8 @@
 //! This file does not judge the past: it believes the last commit if it is spelled right, signed by a trusted key, and no
 //! number up to it is missing since the one that was last seen. Whether the whole trail holds together is for `verify`.
 
+mod read;
+
 use std::collections::BTreeMap;
 
 use auditkeep_core::integrity::canonical;
@@ -23,6 +25,8 @@ use crate::layout::{self, JOURNAL};
 use crate::leaf::Leaf;
 use crate::signer::{SignError, Signer};
 use crate::standing::Standing;
+
+pub(crate) use self::read::{commit, commits, commits_back, segments};
 
 /// What a trail is appended to with: its last commit, if there is one.
 #[derive(Clone, Debug)]
