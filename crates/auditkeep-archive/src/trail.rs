@@ -28,11 +28,10 @@ use crate::standing::Standing;
 
 pub(crate) use self::read::{commit, commits, commits_back, segments};
 
-/// What a trail is appended to with: its last commit, if there is one.
+/// A commit that is believed, with the hash of its stored bytes. The last one of a trail is what the next follows.
 #[derive(Clone, Debug)]
 pub struct Head {
     pub body: Body,
-    /// Of the commit as stored.
     pub hash: Sha256,
 }
 
@@ -44,13 +43,13 @@ pub enum TrailError {
     #[error(transparent)]
     Sign(#[from] SignError),
     /// Appending after a commit that somebody else may have written would vouch for it.
-    #[error("the last commit `{object}` cannot be believed")]
+    #[error("the commit `{object}` cannot be believed")]
     Distrusted {
         object: String,
         #[source]
         cause: NoteError,
     },
-    #[error("the last commit `{object}` does not say what its signature is over")]
+    #[error("the commit `{object}` does not say what its signature is over")]
     CheckpointMismatch { object: String },
     #[error("there is no trail `{trail}`")]
     NoTrail { trail: String },
