@@ -83,14 +83,8 @@ fn archive_created(archive: &Archive, time: Timestamp) -> ControlLeaf {
 }
 
 /// Puts the journal's first commit, unless it is there.
-pub async fn begin(
-    archive: &Archive,
-    key: &dyn Signer,
-    time: Timestamp,
-    writer: &str,
-) -> Result<(), TrailError> {
-    let stamp = Stamp { time, writer: writer.to_owned() };
-    append(archive, key, &stamp, &|_| Vec::new()).await.map(drop)
+pub async fn begin(archive: &Archive, key: &dyn Signer, stamp: &Stamp) -> Result<(), TrailError> {
+    append(archive, key, stamp, &|_| Vec::new()).await.map(drop)
 }
 
 /// Appends to the journal, whoever else appends meanwhile, and begins it if need be. `leaves` is asked what there is to say
@@ -113,13 +107,8 @@ pub async fn append(
             Some(head) if all.is_empty() => break (head.clone(), false),
             Some(_) => {}
         }
-        let addition = Addition {
-            time: stamp.time,
-            writer: stamp.writer.clone(),
-            source: source(archive),
-            leaves: all,
-            cursors: BTreeMap::new(),
-        };
+        let addition =
+            Addition { stamp: stamp.clone(), source: source(archive), leaves: all, cursors: BTreeMap::new() };
         match trail::append(archive, key, JOURNAL, head.as_ref(), addition).await? {
             // A crash here loses nothing: whoever comes next reads the journal.
             Append::Done(head) => break (head, true),

@@ -26,7 +26,7 @@ use crate::leaf::Leaf;
 use crate::signer::{SignError, Signer};
 use crate::standing::Standing;
 
-pub(crate) use self::read::{commit, commits, commits_back, segments};
+pub(crate) use self::read::{commit, commits, commits_back, last, segments};
 
 /// A commit that is believed, with the hash of its stored bytes. The last one of a trail is what the next follows.
 #[derive(Clone, Debug)]
@@ -80,9 +80,7 @@ pub enum Append {
 /// What a new commit adds.
 #[derive(Clone, Debug)]
 pub struct Addition {
-    pub time: Timestamp,
-    /// Name and version of this program.
-    pub writer: String,
+    pub stamp: Stamp,
     pub source: Source,
     pub leaves: Vec<Leaf>,
     /// All cursors of the trail as they are afterwards.
@@ -109,7 +107,7 @@ pub async fn append(
     archive.journal().check_signer(key.public())?;
     if trail != JOURNAL && archive.journal().head.is_none() {
         // Boxed, because this is how the journal itself is appended to. A crash after it leaves an archive with a journal.
-        Box::pin(journal::begin(archive, key, addition.time, &addition.writer)).await?;
+        Box::pin(journal::begin(archive, key, &addition.stamp)).await?;
     }
     let number = head.map_or(1, |head| head.body.number + 1);
     let path = layout::commit(trail, number);
@@ -153,16 +151,14 @@ pub async fn record(
     stamp: &Stamp,
     leaves: &(dyn Fn(&Head) -> Vec<Leaf> + Sync),
 ) -> Result<(Head, bool), TrailError> {
-    let mut head =
-        head(archive, trail).await?.ok_or_else(|| TrailError::NoTrail { trail: trail.to_owned() })?;
+    let mut head = last(archive, trail).await?;
     loop {
         let leaves = leaves(&head);
         if leaves.is_empty() {
             return Ok((head, false));
         }
         let addition = Addition {
-            time: stamp.time,
-            writer: stamp.writer.clone(),
+            stamp: stamp.clone(),
             source: head.body.source.clone(),
             leaves,
             cursors: head.body.cursors.clone(),
@@ -180,9 +176,9 @@ fn next_body(
     head: Option<&Head>,
     addition: Addition,
 ) -> Result<Body, serde_json::Error> {
-    let mut leaves = addition.leaves;
-    if let Some(head) = head.filter(|head| head.body.time > addition.time) {
-        leaves.push(Leaf::Control(Event::ClockWentBack.at(addition.time).with("previous", head.body.time)));
+    let Addition { stamp, source, mut leaves, cursors } = addition;
+    if let Some(head) = head.filter(|head| head.body.time > stamp.time) {
+        leaves.push(Leaf::Control(Event::ClockWentBack.at(stamp.time).with("previous", head.body.time)));
     }
     let mut tree = head.map_or_else(Frontier::default, |head| head.body.tree.clone());
     for leaf in &leaves {
@@ -196,12 +192,12 @@ fn next_body(
         trail: trail.to_owned(),
         number,
         previous: head.map(|head| head.hash),
-        time: addition.time,
-        writer: addition.writer,
-        source: addition.source,
+        time: stamp.time,
+        writer: stamp.writer,
+        source,
         leaves,
         tree,
-        cursors: addition.cursors,
+        cursors,
         journal: archive.journal().head.filter(|_| trail != JOURNAL),
         standing: Some(standing),
     })

@@ -110,7 +110,7 @@ pub struct Report {
     pub sealed: Option<Sealed>,
     pub findings: Vec<Finding>,
     /// Findings that are only counted, because there are so many.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::standing::is_zero")]
     pub more_findings: u64,
     /// Of all findings, those against the archive.
     #[serde(skip)]
@@ -118,11 +118,6 @@ pub struct Report {
     /// Of all findings, those that count only in a strict verification: extra objects, and gaps that are explained.
     #[serde(skip)]
     pub noted: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// A seal, as a report names it.

@@ -54,6 +54,11 @@ pub(crate) async fn commit(archive: &Archive, trail: &str, number: u64) -> Resul
     there.ok_or_else(|| TrailError::Hole { object: layout::commit(trail, number).to_string() })
 }
 
+/// The last commit of a trail that must be there.
+pub(crate) async fn last(archive: &Archive, trail: &str) -> Result<Head, TrailError> {
+    super::head(archive, trail).await?.ok_or_else(|| TrailError::NoTrail { trail: trail.to_owned() })
+}
+
 /// The segments that a commit names.
 pub(crate) fn segments(head: &Head) -> impl Iterator<Item = &SegmentLeaf> {
     head.body.leaves.iter().filter_map(Leaf::segment)

@@ -75,7 +75,7 @@ const OPERATIONS: [Operation; 7] = [
                 }
                 let archive = open(store).await?;
                 if archive.journal().head.is_none() {
-                    journal::begin(&archive, &key(1), Timestamp::UNIX_EPOCH, "test").await?;
+                    journal::begin(&archive, &key(1), &stamp()).await?;
                 }
                 Ok(())
             }
