@@ -48,7 +48,7 @@ pub enum Verdict {
     Reordered,
     /// It is signed, but another history than the one that is stored, sealed or witnessed.
     Forked,
-    /// The journal ends before a checkpoint that was kept elsewhere.
+    /// The journal ends before a checkpoint that was kept elsewhere, or a seal names less than the one before it.
     RolledBack,
     /// A trail ends before a commit that something signed says was there.
     Truncated,
