@@ -99,6 +99,8 @@ pub enum Damage {
     TooLong(u64),
     #[error("its bytes do not have the hash that the commit states")]
     Hash,
+    #[error("it is not what was written there a moment ago")]
+    NotAsWritten,
     #[error("it does not decompress to the bytes that the commit states")]
     Raw,
     #[error("its frames are not those that the commit states")]

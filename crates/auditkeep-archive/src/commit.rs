@@ -129,7 +129,7 @@ pub struct Cursor {
     pub cuts: Vec<u64>,
     /// Over the raw hashes of those segments: see [`chain`].
     pub chain: Sha256,
-    /// Segments that hold bytes after `complete_to`, or bytes of the record that goes on.
+    /// Segments that hold bytes after `complete_to`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unfinished: Vec<SegmentLeaf>,
     /// What the listing said when the file was read; the same again means that nothing is new.

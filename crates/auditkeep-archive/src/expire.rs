@@ -92,7 +92,7 @@ impl Plan {
 
 /// Looks at what can be given up at `now`. Writes nothing.
 pub async fn plan(archive: &Archive, trail: &str, now: Timestamp) -> Result<Plan, ExpireError> {
-    let head = head(archive, trail).await?;
+    let head = trail::last(archive, trail).await?;
     let standing = head.body.standing();
     let before = standing.expired_through;
     let mut plan = Plan {
@@ -130,7 +130,7 @@ impl Plan {
         last: u64,
         now: Timestamp,
     ) -> Result<(), ExpireError> {
-        let mut commits = records::commits(archive, &self.trail, self.before + 1, last);
+        let mut commits = trail::commits(archive, &self.trail, self.before + 1, last);
         let mut latest = self.latest;
         while let Some(Head { body, .. }) = commits.try_next().await? {
             match retention.end(body.time) {
@@ -241,7 +241,7 @@ impl Committed {
 
     /// The trail's last record, found by halving: what has expired never becomes less.
     async fn find(archive: &Archive, trail: &str) -> Result<Option<Self>, ExpireError> {
-        let last = head(archive, trail).await?.body;
+        let last = trail::last(archive, trail).await?.body;
         let through = last.standing().expired_through;
         if through == 0 {
             return Ok(None);
@@ -266,9 +266,5 @@ impl Committed {
 }
 
 async fn expired_through(archive: &Archive, trail: &str, number: u64) -> Result<u64, ExpireError> {
-    Ok(records::commit(archive, trail, number).await?.body.standing().expired_through)
-}
-
-async fn head(archive: &Archive, trail: &str) -> Result<Head, TrailError> {
-    trail::head(archive, trail).await?.ok_or_else(|| TrailError::NoTrail { trail: trail.to_owned() })
+    Ok(trail::commit(archive, trail, number).await?.body.standing().expired_through)
 }

@@ -83,46 +83,35 @@ fn archive_created(archive: &Archive, time: Timestamp) -> ControlLeaf {
 }
 
 /// Puts the journal's first commit, unless it is there.
-pub async fn begin(
-    archive: &Archive,
-    key: &dyn Signer,
-    time: Timestamp,
-    writer: &str,
-) -> Result<(), TrailError> {
-    let stamp = Stamp { time, writer: writer.to_owned() };
-    append(archive, key, &stamp, &|_| Vec::new()).await.map(drop)
+pub async fn begin(archive: &Archive, key: &dyn Signer, stamp: &Stamp) -> Result<(), TrailError> {
+    append(archive, key, stamp, &|_| Vec::new()).await.map(drop)
 }
 
 /// Appends to the journal, whoever else appends meanwhile, and begins it if need be. `leaves` is asked what there is to say
 /// after a given standing; without leaves, and with a journal, nothing is written.
 ///
-/// The archive knows the journal afterwards as it is then. After an error the record may be there all the same.
+/// Gives the journal's last commit as it is then, and whether it was written here. The archive knows the journal afterwards. After an
+/// error the record may be there all the same.
 pub async fn append(
     archive: &Archive,
     key: &dyn Signer,
     stamp: &Stamp,
     leaves: &(dyn Fn(&Standing) -> Vec<Leaf> + Sync),
-) -> Result<Option<Head>, TrailError> {
+) -> Result<(Head, bool), TrailError> {
     let mut head = trail::head(archive, JOURNAL).await?;
     let done = loop {
-        let begun = head.as_ref().map(|head| head.body.standing()).unwrap_or_default();
-        let mut all = leaves(&begun);
-        if head.is_none() {
-            all.insert(0, Leaf::Control(archive_created(archive, stamp.time)));
+        let standing = head.as_ref().map(|head| head.body.standing()).unwrap_or_default();
+        let mut all = leaves(&standing);
+        match &head {
+            None => all.insert(0, Leaf::Control(archive_created(archive, stamp.time))),
+            Some(head) if all.is_empty() => break (head.clone(), false),
+            Some(_) => {}
         }
-        if all.is_empty() {
-            break head;
-        }
-        let addition = Addition {
-            time: stamp.time,
-            writer: stamp.writer.clone(),
-            source: source(archive),
-            leaves: all,
-            cursors: BTreeMap::new(),
-        };
+        let addition =
+            Addition { stamp: stamp.clone(), source: source(archive), leaves: all, cursors: BTreeMap::new() };
         match trail::append(archive, key, JOURNAL, head.as_ref(), addition).await? {
             // A crash here loses nothing: whoever comes next reads the journal.
-            Append::Done(head) => break Some(head),
+            Append::Done(head) => break (head, true),
             Append::Overtaken(there) => head = Some(there),
         }
     };

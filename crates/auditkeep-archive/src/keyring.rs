@@ -34,7 +34,7 @@ impl KeyRing {
         Self { keys: roots, ..Self::default() }
     }
 
-    /// Puts a key in force by journal commit `by`, unless it is in force.
+    /// Puts a key in force by journal commit `by`, unless it ever was.
     pub fn add(&mut self, key: VerifyingKey, by: u64) {
         if !self.keys.contains(&key) {
             self.added.insert(key.signer(), by);

@@ -10,7 +10,6 @@ use crate::control::{ControlLeaf, Event};
 use crate::journal;
 use crate::layout::JOURNAL;
 use crate::leaf::Leaf;
-use crate::records;
 use crate::signer::Signer;
 use crate::trail::{self, Stamp, TrailError};
 
@@ -118,15 +117,14 @@ pub async fn record(
     if let Some(commit) = find(archive, &leaf, review.from).await? {
         return Ok(Recorded { commit, before: true });
     }
-    let head = journal::append(archive, key, stamp, &|_| vec![Leaf::Control(leaf.clone())]).await?;
-    // There is a leaf, so there is a commit.
-    Ok(Recorded { commit: head.map_or(0, |head| head.body.number), before: false })
+    let (head, _) = journal::append(archive, key, stamp, &|_| vec![Leaf::Control(leaf.clone())]).await?;
+    Ok(Recorded { commit: head.body.number, before: false })
 }
 
 /// Looks for the same statement, back to where it would have spoken of what had not begun.
 async fn find(archive: &Archive, leaf: &ControlLeaf, from: Timestamp) -> Result<Option<u64>, TrailError> {
     let last = trail::last_number(archive, JOURNAL).await?;
-    let mut commits = records::commits_back(archive, JOURNAL, last);
+    let mut commits = trail::commits_back(archive, JOURNAL, last);
     while let Some(head) = commits.try_next().await? {
         let mut said = head.body.leaves.iter().filter_map(Leaf::control);
         if said.any(|known| known.event == leaf.event && known.detail == leaf.detail) {

@@ -6,7 +6,7 @@
 use auditkeep_core::integrity::key::VerifyingKey;
 
 use crate::archive::Archive;
-use crate::control::{ControlLeaf, Event};
+use crate::control::Event;
 use crate::journal::{self, seal_of};
 use crate::keyring::KeyRing;
 use crate::layout::JOURNAL;
@@ -54,13 +54,15 @@ pub async fn add(
     Reason { who, reason }: Reason<'_>,
 ) -> Result<Rotated, RotationError> {
     let added = Event::KeyAdded.at(stamp.time).with("key", new).with("who", who).with("reason", reason);
-    let is_there = |standing: &Standing| standing.keys.contains_key(&new.signer());
-    let number =
-        append(archive, key, stamp, &|standing| (!is_there(standing)).then(|| added.clone())).await?;
+    let leaves = |standing: &Standing| {
+        let is_there = standing.keys.contains_key(&new.signer());
+        if is_there { Vec::new() } else { vec![Leaf::Control(added.clone())] }
+    };
+    let (_, wrote) = journal::append(archive, key, stamp, &leaves).await?;
     match archive.journal().standing.keys.get(&new.signer()) {
         Some(known) => match known.retired {
             Some(by) => Err(RotationError::Retired { signer: new.signer(), by }),
-            None if number == Some(known.added) => Ok(Rotated::Recorded(known.added)),
+            None if wrote => Ok(Rotated::Recorded(known.added)),
             None => Ok(Rotated::Before(known.added)),
         },
         None => Err(RotationError::Unknown { signer: new.signer() }),
@@ -83,31 +85,18 @@ pub async fn retire(
     check_unused_since(archive, signer, seal).await?;
     let retired = Event::KeyRetired.at(stamp.time).with("key", signer).with("seal", seal);
     let retired = retired.with("who", who).with("reason", reason);
-    let record =
-        |standing: &Standing| matches!(retirement(standing, signer), Ok(None)).then(|| retired.clone());
-    let number = append(archive, key, stamp, &record).await?;
-    match (number, retirement(&archive.journal().standing, signer)?) {
-        (Some(number), _) => Ok(Rotated::Recorded(number)),
-        (None, Some(by)) => Ok(Rotated::Before(by)),
-        (None, None) => Err(RotationError::Unknown { signer: signer.to_owned() }),
-    }
-}
-
-/// The number of the commit, if something was said.
-async fn append(
-    archive: &Archive,
-    key: &dyn Signer,
-    stamp: &Stamp,
-    record: &(dyn Fn(&Standing) -> Option<ControlLeaf> + Sync),
-) -> Result<Option<u64>, TrailError> {
-    let said = std::sync::atomic::AtomicBool::new(false);
     let leaves = |standing: &Standing| {
-        let leaf = record(standing);
-        said.store(leaf.is_some(), std::sync::atomic::Ordering::Relaxed);
-        leaf.map(Leaf::Control).into_iter().collect()
+        let may_be = matches!(retirement(standing, signer), Ok(None));
+        if may_be { vec![Leaf::Control(retired.clone())] } else { Vec::new() }
     };
-    let head = journal::append(archive, key, stamp, &leaves).await?;
-    Ok(head.filter(|_| said.into_inner()).map(|head| head.body.number))
+    let (head, wrote) = journal::append(archive, key, stamp, &leaves).await?;
+    if wrote {
+        return Ok(Rotated::Recorded(head.body.number));
+    }
+    match retirement(&archive.journal().standing, signer)? {
+        Some(by) => Ok(Rotated::Before(by)),
+        None => Err(RotationError::Unknown { signer: signer.to_owned() }),
+    }
 }
 
 /// Whether `key` may retire the other one, as far as the journal was looked at: none if so, the journal commit that did it if it

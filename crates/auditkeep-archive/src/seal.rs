@@ -5,14 +5,14 @@
 //! the loss stays visible, and whoever seals is told.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use auditkeep_core::integrity::hash::Sha256;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
-use crate::archive::{Archive, ArchiveError};
-use crate::commit::Body;
+use crate::archive::{Archive, ArchiveError, Damage, read_canonical};
+use crate::commit::Commit;
 use crate::journal;
 use crate::layout::{self, JOURNAL};
 use crate::leaf::{Leaf, SealLeaf, SealedHead};
@@ -50,43 +50,48 @@ pub struct Lost {
 /// After an error the seal may be there all the same; sealing again makes another one.
 pub async fn seal(archive: &Archive, key: &dyn Signer, stamp: &Stamp) -> Result<Sealed, TrailError> {
     loop {
-        let before = last_seal(archive).await?;
+        let (sealed, before) = last_seal(archive).await?;
         let mut lost = Vec::new();
         let found = heads(archive, &mut lost).await?;
-        let (sealed, heads) = merge(before, found, &mut lost);
+        let heads = merge(before, found, &mut lost);
         let trails = heads.len() as u64;
         let leaf = Leaf::Seal(SealLeaf { time: stamp.time, heads });
-        let was_overtaken = AtomicBool::new(false);
-        let head = journal::append(archive, key, stamp, &|standing| {
+        let (head, wrote) = journal::append(archive, key, stamp, &|standing| {
             // Another seal meanwhile may name more than was read here.
-            was_overtaken.store(standing.sealed != sealed, Ordering::Relaxed);
             if standing.sealed == sealed { vec![leaf.clone()] } else { Vec::new() }
         })
         .await?;
         // A crash here leaves a seal that no witness got; the next one names the same and more.
-        if let (false, Some(Head { body, .. })) = (was_overtaken.into_inner(), head) {
-            let bytes = archive.get(&layout::commit(JOURNAL, body.number)).await?;
-            let note = note(&bytes)?;
-            return Ok(Sealed { number: body.number, time: stamp.time, trails, bytes, note, lost });
+        if wrote {
+            let (bytes, note) = stored(archive, &head).await?;
+            return Ok(Sealed { number: head.body.number, time: stamp.time, trails, bytes, note, lost });
         }
     }
 }
 
-fn note(bytes: &[u8]) -> Result<String, ArchiveError> {
-    let commit: crate::commit::Commit = crate::archive::read_canonical(JOURNAL, bytes)?;
-    Ok(commit.checkpoint)
+/// The journal commit's stored bytes, and the note in them. What is not what was written must not reach a witness.
+async fn stored(archive: &Archive, head: &Head) -> Result<(Bytes, String), ArchiveError> {
+    let path = layout::commit(JOURNAL, head.body.number);
+    let bytes = archive.get(&path).await?;
+    if Sha256::of(&bytes) != head.hash {
+        return Err(ArchiveError::Damaged { object: path.to_string(), cause: Damage::NotAsWritten });
+    }
+    let commit: Commit = read_canonical(path.as_ref(), &bytes)?;
+    Ok((bytes, commit.checkpoint))
 }
 
-/// The newest seal in the journal, with the number of its commit; zero and nothing before the first.
+/// The newest seal in the journal, with the number of its commit; zero and nothing before the first. Without the one that the
+/// standing names, what was sealed is not known, and no seal can promise to name it too.
 async fn last_seal(archive: &Archive) -> Result<(u64, BTreeMap<String, SealedHead>), TrailError> {
     let Some(head) = trail::head(archive, JOURNAL).await? else { return Ok((0, BTreeMap::new())) };
     let number = head.body.standing().sealed;
     if number == 0 {
         return Ok((0, BTreeMap::new()));
     }
-    let body: Option<Body> = trail::read(archive, JOURNAL, number).await?.map(|head| head.body);
-    let heads = body.as_ref().and_then(|body| journal::seal_of(&body.leaves)).map(|seal| seal.heads.clone());
-    Ok((number, heads.unwrap_or_default()))
+    let head = trail::commit(archive, JOURNAL, number).await?;
+    let no_seal = || TrailError::NoSeal { object: layout::commit(JOURNAL, number).to_string() };
+    let seal = journal::seal_of(&head.body.leaves).ok_or_else(no_seal)?;
+    Ok((number, seal.heads.clone()))
 }
 
 /// Where each trail stands. One whose last commit cannot be believed is lost, and does not stop the others.
@@ -118,13 +123,12 @@ fn sealed_head(head: &Head) -> SealedHead {
     SealedHead { number: head.body.number, commit: head.hash, size: tree.size(), root: tree.root() }
 }
 
-/// The heads to seal, after the seal in the journal commit of that number: what was found, and what was sealed and is not
-/// found any more.
+/// The heads to seal, after those of the seal before: what was found, and what was sealed and is not found any more.
 fn merge(
-    (number, before): (u64, BTreeMap<String, SealedHead>),
+    before: BTreeMap<String, SealedHead>,
     mut found: BTreeMap<String, SealedHead>,
     lost: &mut Vec<Lost>,
-) -> (u64, BTreeMap<String, SealedHead>) {
+) -> BTreeMap<String, SealedHead> {
     for (trail, old) in before {
         let detail = match found.get(&trail) {
             Some(now) if now.number > old.number || *now == old => continue,
@@ -139,5 +143,5 @@ fn merge(
         }
         found.insert(trail, old);
     }
-    (number, found)
+    found
 }

@@ -6,6 +6,8 @@
 //! This file does not judge the past: it believes the last commit if it is spelled right, signed by a trusted key, and no
 //! number up to it is missing since the one that was last seen. Whether the whole trail holds together is for `verify`.
 
+mod read;
+
 use std::collections::BTreeMap;
 
 use auditkeep_core::integrity::canonical;
@@ -24,11 +26,12 @@ use crate::leaf::Leaf;
 use crate::signer::{SignError, Signer};
 use crate::standing::Standing;
 
-/// What a trail is appended to with: its last commit, if there is one.
+pub(crate) use self::read::{commit, commits, commits_back, last, segments};
+
+/// A commit that is believed, with the hash of its stored bytes. The last one of a trail is what the next follows.
 #[derive(Clone, Debug)]
 pub struct Head {
     pub body: Body,
-    /// Of the commit as stored.
     pub hash: Sha256,
 }
 
@@ -40,19 +43,22 @@ pub enum TrailError {
     #[error(transparent)]
     Sign(#[from] SignError),
     /// Appending after a commit that somebody else may have written would vouch for it.
-    #[error("the last commit `{object}` cannot be believed")]
+    #[error("the commit `{object}` cannot be believed")]
     Distrusted {
         object: String,
         #[source]
         cause: NoteError,
     },
-    #[error("the last commit `{object}` does not say what its signature is over")]
+    #[error("the commit `{object}` does not say what its signature is over")]
     CheckpointMismatch { object: String },
     #[error("there is no trail `{trail}`")]
     NoTrail { trail: String },
     /// Going on after a hole would make a second history.
     #[error("the commit `{object}` is missing, and later ones are there")]
     Hole { object: String },
+    /// Sealing without it would forget what was sealed.
+    #[error("the commit `{object}` has no seal, and the journal says that it has")]
+    NoSeal { object: String },
 }
 
 /// When something is written, and by what.
@@ -74,9 +80,7 @@ pub enum Append {
 /// What a new commit adds.
 #[derive(Clone, Debug)]
 pub struct Addition {
-    pub time: Timestamp,
-    /// Name and version of this program.
-    pub writer: String,
+    pub stamp: Stamp,
     pub source: Source,
     pub leaves: Vec<Leaf>,
     /// All cursors of the trail as they are afterwards.
@@ -103,7 +107,7 @@ pub async fn append(
     archive.journal().check_signer(key.public())?;
     if trail != JOURNAL && archive.journal().head.is_none() {
         // Boxed, because this is how the journal itself is appended to. A crash after it leaves an archive with a journal.
-        Box::pin(journal::begin(archive, key, addition.time, &addition.writer)).await?;
+        Box::pin(journal::begin(archive, key, &addition.stamp)).await?;
     }
     let number = head.map_or(1, |head| head.body.number + 1);
     let path = layout::commit(trail, number);
@@ -138,30 +142,29 @@ pub async fn append(
 /// Appends a commit that adds no bytes to a trail that is there, whoever else appends meanwhile.
 ///
 /// `leaves` is asked what there is to say after a given head, and may be asked again if somebody was faster; without leaves
-/// nothing is written. After an error the record may be there all the same, and a second attempt may write it twice.
+/// nothing is written. Gives the last commit as it is then, and whether it was written here. After an error the record may be there all
+/// the same, and a second attempt may write it twice.
 pub async fn record(
     archive: &Archive,
     key: &dyn Signer,
     trail: &str,
     stamp: &Stamp,
     leaves: &(dyn Fn(&Head) -> Vec<Leaf> + Sync),
-) -> Result<Head, TrailError> {
-    let mut head =
-        head(archive, trail).await?.ok_or_else(|| TrailError::NoTrail { trail: trail.to_owned() })?;
+) -> Result<(Head, bool), TrailError> {
+    let mut head = last(archive, trail).await?;
     loop {
         let leaves = leaves(&head);
         if leaves.is_empty() {
-            return Ok(head);
+            return Ok((head, false));
         }
         let addition = Addition {
-            time: stamp.time,
-            writer: stamp.writer.clone(),
+            stamp: stamp.clone(),
             source: head.body.source.clone(),
             leaves,
             cursors: head.body.cursors.clone(),
         };
         match append(archive, key, trail, Some(&head), addition).await? {
-            Append::Done(head) => return Ok(head),
+            Append::Done(head) => return Ok((head, true)),
             Append::Overtaken(there) => head = there,
         }
     }
@@ -173,9 +176,9 @@ fn next_body(
     head: Option<&Head>,
     addition: Addition,
 ) -> Result<Body, serde_json::Error> {
-    let mut leaves = addition.leaves;
-    if let Some(head) = head.filter(|head| head.body.time > addition.time) {
-        leaves.push(Leaf::Control(Event::ClockWentBack.at(addition.time).with("previous", head.body.time)));
+    let Addition { stamp, source, mut leaves, cursors } = addition;
+    if let Some(head) = head.filter(|head| head.body.time > stamp.time) {
+        leaves.push(Leaf::Control(Event::ClockWentBack.at(stamp.time).with("previous", head.body.time)));
     }
     let mut tree = head.map_or_else(Frontier::default, |head| head.body.tree.clone());
     for leaf in &leaves {
@@ -189,12 +192,12 @@ fn next_body(
         trail: trail.to_owned(),
         number,
         previous: head.map(|head| head.hash),
-        time: addition.time,
-        writer: addition.writer,
-        source: addition.source,
+        time: stamp.time,
+        writer: stamp.writer,
+        source,
         leaves,
         tree,
-        cursors: addition.cursors,
+        cursors,
         journal: archive.journal().head.filter(|_| trail != JOURNAL),
         standing: Some(standing),
     })

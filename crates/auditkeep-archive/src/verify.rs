@@ -48,7 +48,7 @@ pub enum Verdict {
     Reordered,
     /// It is signed, but another history than the one that is stored, sealed or witnessed.
     Forked,
-    /// The journal ends before a checkpoint that was kept elsewhere.
+    /// The journal ends before a checkpoint that was kept elsewhere, or a seal names less than the one before it.
     RolledBack,
     /// A trail ends before a commit that something signed says was there.
     Truncated,
@@ -110,7 +110,7 @@ pub struct Report {
     pub sealed: Option<Sealed>,
     pub findings: Vec<Finding>,
     /// Findings that are only counted, because there are so many.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::standing::is_zero")]
     pub more_findings: u64,
     /// Of all findings, those against the archive.
     #[serde(skip)]
@@ -118,11 +118,6 @@ pub struct Report {
     /// Of all findings, those that count only in a strict verification: extra objects, and gaps that are explained.
     #[serde(skip)]
     pub noted: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// A seal, as a report names it.

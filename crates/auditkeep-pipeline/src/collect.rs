@@ -85,6 +85,8 @@ pub enum FileOutcome {
     Archived {
         bytes: u64,
     },
+    /// There is nothing in it yet.
+    Empty,
     /// The listing says that nothing is new.
     Unchanged,
     /// Its first record is still being written; the next pass will see it whole.

@@ -1,7 +1,7 @@
 //! The port to witnesses: whoever keeps checkpoints where those who can alter the archive cannot reach.
 //!
-//! A witness never gives up what it has, and notices when it is handed another history than the one it knows. That is the only
-//! defence against a tail that was cut off, or a second history by the holder of the key.
+//! A witness never gives up what it has. One that can be asked refuses another history than the one it knows, and another archive's; a
+//! webhook cannot be asked. That is the only defence against a tail that was cut off, or a second history by the holder of the key.
 
 pub mod file;
 pub mod store;
@@ -58,9 +58,17 @@ impl WitnessError {
     }
 }
 
-/// Whether a seal can follow the newest checkpoint that a witness has.
-fn goes_on(witness: &str, newest: Option<&Checkpoint>, seal: &Sealed) -> Result<(), WitnessError> {
+/// Whether a seal of the archive can follow the newest checkpoint that a witness has.
+fn goes_on(
+    witness: &str,
+    archive: &str,
+    newest: Option<&Checkpoint>,
+    seal: &Sealed,
+) -> Result<(), WitnessError> {
     let detail = match newest {
+        Some(newest) if newest.archive != archive => {
+            format!("it has a seal of archive {}, and this is archive {archive}", newest.archive)
+        }
         Some(newest) if newest.number > seal.number => {
             format!(
                 "it has seen the seal in journal commit {}, and this is commit {}",

@@ -10,8 +10,8 @@ use futures::TryStreamExt;
 use super::{ExpireError, kept};
 use crate::archive::Archive;
 use crate::leaf::SegmentLeaf;
-use crate::records;
 use crate::spill::{self, Spill};
+use crate::trail;
 
 pub(super) use crate::spill::PARTITIONS;
 
@@ -42,15 +42,15 @@ impl Survey {
     ) -> Result<Self, ExpireError> {
         let mut named = Spill::default();
         if before > 0 {
-            let body = records::commit(archive, trail, before).await?.body;
+            let body = trail::commit(archive, trail, before).await?.body;
             for leaf in body.cursors.values().flat_map(|cursor| &cursor.unfinished) {
                 add(&mut named, leaf)?;
             }
         }
         let mut kept_after = HashSet::new();
-        let mut commits = records::commits(archive, trail, before + 1, through);
+        let mut commits = trail::commits(archive, trail, before + 1, through);
         while let Some(head) = commits.try_next().await? {
-            for leaf in records::segments(&head) {
+            for leaf in trail::segments(&head) {
                 add(&mut named, leaf)?;
             }
             if head.body.number == through {
@@ -63,9 +63,9 @@ impl Survey {
 
     /// Looks at the names in the commits up to `last`, from where it last ended.
     pub(super) async fn look_later(&mut self, archive: &Archive, last: u64) -> Result<(), ExpireError> {
-        let mut commits = records::commits(archive, &self.trail, self.looked_through + 1, last);
+        let mut commits = trail::commits(archive, &self.trail, self.looked_through + 1, last);
         while let Some(head) = commits.try_next().await? {
-            for leaf in records::segments(&head) {
+            for leaf in trail::segments(&head) {
                 self.later.add(&leaf.object, &[])?;
             }
             self.looked_through = head.body.number;

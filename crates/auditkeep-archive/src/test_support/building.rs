@@ -13,7 +13,7 @@ use crate::control::Event;
 use crate::layout::GenerationPrefix;
 use crate::leaf::{Leaf, SegmentLeaf};
 use crate::segment::{self, Segment, SegmentWriter};
-use crate::trail::{self, Addition, Append, Head};
+use crate::trail::{self, Addition, Append, Head, Stamp};
 
 pub const TRAIL: &str = "local.local.db.log-files";
 
@@ -99,8 +99,7 @@ pub async fn addition(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Add
     let mut leaves: Vec<Leaf> = head.is_none().then_some(started).into_iter().collect();
     leaves.push(Leaf::Segment(leaf));
     Addition {
-        time: Timestamp::UNIX_EPOCH,
-        writer: "test".to_owned(),
+        stamp: Stamp { time: Timestamp::UNIX_EPOCH, writer: "test".to_owned() },
         source: source(),
         leaves,
         cursors: BTreeMap::from([(cursor.key(), cursor)]),

@@ -188,7 +188,7 @@ async fn what_a_later_commit_names_too_stays() {
     let mut forgotten = trail::head(&archive, TRAIL).await.unwrap().unwrap();
     forgotten.body.cursors.clear();
     let mut again = addition(&archive, Some(&forgotten), b"record 1\n").await;
-    again.time = day(6);
+    again.stamp.time = day(6);
     let last = trail::head(&archive, TRAIL).await.unwrap();
     let nothing = Addition { cursors: BTreeMap::new(), leaves: Vec::new(), ..again.clone() };
     let Append::Done(head) = trail::append(&archive, &key(1), TRAIL, last.as_ref(), nothing).await.unwrap()

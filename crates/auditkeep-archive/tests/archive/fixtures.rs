@@ -139,8 +139,7 @@ async fn format_1_is_gone_on_with() {
     let mut cursors = head.body.cursors.clone();
     extend(&mut cursors, &leaf);
     let addition = Addition {
-        time: hour(9000),
-        writer: "test".to_owned(),
+        stamp: Stamp { time: hour(9000), writer: "test".to_owned() },
         source: head.body.source.clone(),
         leaves: vec![Leaf::Segment(leaf)],
         cursors,
@@ -274,7 +273,8 @@ async fn append(
         engine: "mariadb".to_owned(),
         cluster: None,
     };
-    let addition = Addition { time: hour(number), writer: "auditkeep 2".to_owned(), source, leaves, cursors };
+    let stamp = Stamp { time: hour(number), writer: "auditkeep 2".to_owned() };
+    let addition = Addition { stamp, source, leaves, cursors };
     let appended = trail::append(archive, pen, id, head.as_ref(), addition).await.unwrap();
     assert!(matches!(appended, Append::Done(_)));
 }

@@ -23,7 +23,7 @@ pub fn stamp(number: i64) -> Stamp {
 pub async fn append_on(archive: &Archive, number: i64, raw: &[u8], goes_on: bool) -> Head {
     let head = trail::head(archive, TRAIL).await.unwrap();
     let mut addition = addition(archive, head.as_ref(), raw).await;
-    addition.time = day(number);
+    addition.stamp = stamp(number);
     let Some(Leaf::Segment(leaf)) = addition.leaves.last_mut() else { panic!("no segment") };
     let cursor = addition.cursors.values_mut().next().unwrap();
     if goes_on {

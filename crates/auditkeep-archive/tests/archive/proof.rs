@@ -84,7 +84,7 @@ async fn spanning() -> (Archive, Arc<dyn ObjectStore>) {
     let second = grow(&archive, &key(1), Some(&first), &[b"two ", b"three "], 4).await;
     let stamp = Stamp { time: Timestamp::UNIX_EPOCH, writer: "test".to_owned() };
     let said = |_: &Head| vec![Leaf::Control(Event::RawRead.at(Timestamp::UNIX_EPOCH))];
-    let third = trail::record(&archive, &key(1), TRAIL, &stamp, &said).await.unwrap();
+    let (third, _) = trail::record(&archive, &key(1), TRAIL, &stamp, &said).await.unwrap();
     assert_eq!((second.body.number, third.body.number), (2, 3));
     grow(&archive, &key(1), Some(&third), &[b"four\nfive\n"], 20).await;
     (archive, store)

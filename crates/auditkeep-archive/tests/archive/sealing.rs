@@ -1,27 +1,37 @@
 //! Seals: what they name, what they notice, and what a checkpoint that was kept elsewhere shows.
 
+mod two_faced;
+
 use std::sync::Arc;
 
-use auditkeep_archive::archive::Archive;
+use auditkeep_archive::archive::{Archive, ArchiveError, Damage};
 use auditkeep_archive::checkpoint::{BadCheckpoint, Checkpoint};
+use auditkeep_archive::commit::Commit;
+use auditkeep_archive::control::Event;
+use auditkeep_archive::journal;
 use auditkeep_archive::layout::{self, JOURNAL};
 use auditkeep_archive::leaf::Leaf;
 use auditkeep_archive::seal::{Sealed, seal};
-use auditkeep_archive::trail::{self, Stamp};
+use auditkeep_archive::trail::{self, Stamp, TrailError};
 use auditkeep_archive::verify::{Depth, Report, Verdict, Verification, verify};
+use auditkeep_core::integrity::note;
 use jiff::Timestamp;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+use self::two_faced::TwoFaced;
 use crate::building::{TRAIL, append, key, with_commits};
 
 fn store() -> Arc<dyn ObjectStore> {
     Arc::new(InMemory::new())
 }
 
+fn stamp() -> Stamp {
+    Stamp { time: Timestamp::UNIX_EPOCH, writer: "test".to_owned() }
+}
+
 async fn sealed(archive: &Archive) -> Sealed {
-    let stamp = Stamp { time: Timestamp::UNIX_EPOCH, writer: "test".to_owned() };
-    seal(archive, &key(1), &stamp).await.unwrap()
+    seal(archive, &key(1), &stamp()).await.unwrap()
 }
 
 fn checkpoint(seal: &Sealed) -> Checkpoint {
@@ -98,6 +108,52 @@ async fn a_tail_that_was_cut_off_stays_visible() {
     assert_eq!(sealed(&archive).await.lost.len(), 1);
     let gone = report(&store, Verification::default()).await;
     assert!(verdicts(&gone).contains(&(Verdict::Missing, &trail)), "{gone:?}");
+}
+
+#[tokio::test]
+async fn without_the_seal_before_there_is_no_seal() {
+    let store = store();
+    let archive = with_commits(store.clone(), 2).await;
+    let first = sealed(&archive).await;
+    let leaf = Leaf::Control(Event::WitnessReached.at(Timestamp::UNIX_EPOCH).with("witness", "w"));
+    journal::append(&archive, &key(1), &stamp(), &|_| vec![leaf.clone()]).await.unwrap();
+    store.delete(&layout::commit(JOURNAL, first.number)).await.unwrap();
+    let refused = seal(&archive, &key(1), &stamp()).await.unwrap_err();
+    let missing = layout::commit(JOURNAL, first.number).to_string();
+    assert!(matches!(&refused, TrailError::Hole { object } if *object == missing), "{refused:?}");
+}
+
+/// What the holder of the key can sign: a standing that names a commit without a seal.
+#[tokio::test]
+async fn a_commit_that_is_said_to_have_a_seal_and_has_none_is_no_seal_before() {
+    let store = store();
+    let archive = with_commits(store.clone(), 2).await;
+    sealed(&archive).await;
+    let head = trail::head(&archive, JOURNAL).await.unwrap().unwrap();
+    let mut body = head.body;
+    (body.number, body.previous, body.leaves) = (body.number + 1, Some(head.hash), Vec::new());
+    body.standing.as_mut().unwrap().sealed = 1;
+    let text = body.checkpoint().unwrap().text();
+    let checkpoint = note::assemble(&text, key(1).public(), &key(1).sign(text.as_bytes()));
+    let path = layout::commit(JOURNAL, body.number);
+    store.put(&path, Commit { body, checkpoint }.to_vec().unwrap().into()).await.unwrap();
+    let refused = seal(&archive, &key(1), &stamp()).await.unwrap_err();
+    let first = layout::commit(JOURNAL, 1).to_string();
+    assert!(matches!(&refused, TrailError::NoSeal { object } if *object == first), "{refused:?}");
+}
+
+#[tokio::test]
+async fn only_what_was_sealed_is_handed_on() {
+    let store = store();
+    let archive = with_commits(store.clone(), 2).await;
+    let first = sealed(&archive).await;
+    let next = layout::commit(JOURNAL, first.number + 1);
+    let other = TwoFaced::new(store, next.clone(), layout::commit(JOURNAL, first.number));
+    let archive = Archive::open(Arc::new(other)).await.unwrap();
+    let refused = seal(&archive, &key(1), &stamp()).await.unwrap_err();
+    let TrailError::Archive(ArchiveError::Damaged { object, cause }) = refused else { panic!("{refused:?}") };
+    assert!(matches!(cause, Damage::NotAsWritten), "{cause:?}");
+    assert_eq!(object, next.to_string());
 }
 
 #[tokio::test]

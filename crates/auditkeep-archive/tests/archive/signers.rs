@@ -97,7 +97,7 @@ async fn the_same_commit_is_found_done_whatever_its_signature() {
     assert_eq!(stored(&store, 1).await, bytes);
     assert_eq!((again.hash, &again.body), (Sha256::of(&bytes), &first.body));
     let mut other = one;
-    other.writer = "somebody else".to_owned();
+    other.stamp.writer = "somebody else".to_owned();
     let overtaken = trail::append(&archive, &key, TRAIL, None, other).await.unwrap();
     assert!(matches!(overtaken, Append::Overtaken(head) if head.hash == again.hash));
 

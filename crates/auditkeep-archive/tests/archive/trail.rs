@@ -44,7 +44,7 @@ async fn the_second_of_two_is_told_and_goes_on() {
         Append::Done(_)
     ));
     let mut other = late;
-    other.writer = "somebody else".to_owned();
+    other.stamp.writer = "somebody else".to_owned();
     let Append::Overtaken(head) = trail::append(&archive, &key(1), TRAIL, None, other).await.unwrap() else {
         panic!("two commits with one number")
     };

@@ -78,7 +78,8 @@ fn stamp(number: u64) -> Stamp {
 }
 
 async fn append(archive: &Archive, head: Option<&Head>, number: u64) -> Outcome<Head> {
-    let Stamp { time, writer } = stamp(number);
+    let stamp = stamp(number);
+    let time = stamp.time;
     let mut cursors = head.map(|head| head.body.cursors.clone()).unwrap_or_default();
     let leaf = match (head, number % 2) {
         (None, _) => Leaf::Control(Event::SourceStarted.at(time)),
@@ -87,7 +88,7 @@ async fn append(archive: &Archive, head: Option<&Head>, number: u64) -> Outcome<
             Event::RawRead.at(time).with("who", "bench").with("what", "nothing").with("bytes", 0),
         ),
     };
-    let addition = Addition { time, writer, source: source(), leaves: vec![leaf], cursors };
+    let addition = Addition { stamp, source: source(), leaves: vec![leaf], cursors };
     match trail::append(archive, &key()?, TRAIL, head, addition).await? {
         Append::Done(head) => Ok(head),
         Append::Overtaken(_) => Err("somebody else appends".into()),

@@ -36,7 +36,7 @@ pub(super) async fn read(
         Ok(begun) => begun,
         Err(outcome) => {
             // Whatever is in a file that was listed with bytes in it may be what another one would be missed for.
-            if selected.log.size > 0 || !matches!(outcome, FileOutcome::Archived { .. }) {
+            if selected.log.size > 0 || !matches!(outcome, FileOutcome::Empty) {
                 writer.sightings().miss(&selected.family);
             }
             return Ok(outcome);

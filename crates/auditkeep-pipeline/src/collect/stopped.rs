@@ -57,14 +57,13 @@ impl Inventory {
             let Some(head) = trail::head(archive, &trail).await? else { continue };
             let Some(cause) = self.missed(&head.body.source) else { continue };
             let leaf = Leaf::Control(Event::SourceStopped.at(stamp.time).with("cause", cause));
-            let number = head.body.number;
-            let head = trail::record(archive, key, &trail, stamp, &|head| {
+            let (head, wrote) = trail::record(archive, key, &trail, stamp, &|head| {
                 let is_stopped = head.body.standing().state == Some(State::Stopped);
                 if is_stopped { Vec::new() } else { vec![leaf.clone()] }
             })
             .await?;
             // A crash here leaves trails without the record; the next inventory makes it.
-            if head.body.number > number && head.body.leaves == [leaf] {
+            if wrote {
                 stopped.push(Stopped { trail, instance: head.body.source.instance, cause });
             }
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use auditkeep_archive::commit::{Cursor, Source};
 use auditkeep_archive::control::{ControlLeaf, Event};
 use auditkeep_archive::leaf::{Leaf, SegmentLeaf};
-use auditkeep_archive::trail::{self, Addition, Append, Head};
+use auditkeep_archive::trail::{self, Addition, Append, Head, Stamp};
 use jiff::Timestamp;
 
 use super::control::{self, Known};
@@ -195,8 +195,7 @@ impl<'a> TrailWriter<'a> {
             return None;
         }
         Some(Addition {
-            time: now,
-            writer: self.collector.writer.to_owned(),
+            stamp: Stamp { time: now, writer: self.collector.writer.to_owned() },
             source: self.source.clone(),
             leaves,
             cursors,

@@ -1,6 +1,7 @@
 //! A file as a witness: the newest signed note, as text, for a repository under version control or a mounted share.
 //!
-//! The file is replaced as a whole, and never by an older seal. What was before is for whoever keeps the file's history.
+//! The file is replaced as a whole, and never by an older seal or by one of another archive. What was before is for whoever keeps the
+//! file's history.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ impl Witness for FileWitness {
     }
 
     async fn keep(&self, archive: &str, seal: &Sealed) -> Result<(), WitnessError> {
-        goes_on(&self.name, self.newest(archive).await?.as_ref(), seal)?;
+        goes_on(&self.name, archive, self.newest(archive).await?.as_ref(), seal)?;
         replace(&self.path, seal.note.as_bytes())
             .map_err(|cause| WitnessError::unreachable("handing the seal to", &self.name, cause))
     }

@@ -1,7 +1,7 @@
 //! A directory or a bucket as a witness: every seal as an object of its own, created if absent.
 //!
 //! `<archive id>/<20-digit number of the journal commit>.json` holds the commit's stored bytes. Whoever seals needs the right
-//! to put and to list, and no right to delete; Object Lock on the bucket makes it final.
+//! to put, to get and to list, and no right to delete; Object Lock on the bucket makes it final.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl Witness for StoreWitness {
     }
 
     async fn keep(&self, archive: &str, seal: &Sealed) -> Result<(), WitnessError> {
-        goes_on(&self.name, self.newest(archive).await?.as_ref(), seal)?;
+        goes_on(&self.name, archive, self.newest(archive).await?.as_ref(), seal)?;
         let path = object(archive, seal.number);
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         match self.store.put_opts(&path, seal.bytes.clone().into(), options).await {

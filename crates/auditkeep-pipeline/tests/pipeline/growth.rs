@@ -58,7 +58,7 @@ async fn nothing_new_is_no_commit() {
     world.logs.lists_nothing(false);
 
     world.logs.create(LIVE, Grammar::ServerAudit, now_ms());
-    assert!(matches!(outcome(&world.collect().await, LIVE), FileOutcome::Archived { bytes: 0 }));
+    assert!(matches!(outcome(&world.collect().await, LIVE), FileOutcome::Empty));
     assert_eq!(world.commit_count().await, 0, "no trail for an empty file");
 
     world.logs.write(LIVE, 9, now_ms());

@@ -29,4 +29,5 @@ mod simulation;
 mod sources;
 mod store_faults;
 mod table;
+mod witnesses;
 mod world;

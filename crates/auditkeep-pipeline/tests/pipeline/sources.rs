@@ -182,6 +182,16 @@ async fn a_source_that_is_not_there_any_more_has_stopped_once() {
 }
 
 #[tokio::test]
+async fn a_stop_is_told_also_when_the_clock_went_back() {
+    let world = collected().await;
+    wait_ms(-HOUR_MS);
+    let stopped = record(&world, &inventory()).await;
+    assert_eq!(names(&world).await, ["source-started", "source-stopped", "clock-went-back"]);
+    assert_eq!(stopped.len(), 1, "what is recorded is told");
+    assert_eq!(record(&world, &inventory()).await, [], "once");
+}
+
+#[tokio::test]
 async fn inventories_that_say_nothing_of_a_source() {
     let world = collected().await;
     let (account, region) = ("444455556666".to_owned(), "us-east-1".to_owned());

@@ -8,7 +8,7 @@ use auditkeep_core::integrity::key::VerifyingKey;
 use clap::Args;
 use serde::Serialize;
 
-use super::{DEFAULT_ARCHIVE, DEFAULT_KEY, Global, WRITER, now};
+use super::{DEFAULT_ARCHIVE, DEFAULT_KEY, Global, now, stamp};
 use crate::config::{FILE_NAME, S3Config};
 use crate::failure::{Exit, Failure};
 use crate::keys::{self, KeyPlace};
@@ -73,7 +73,7 @@ pub async fn make(config: &Path, key: &KeyPlace, archive_url: &str, s3: &S3Confi
     let signer = key.make().await?;
     let archive = make_archive(&place, signer.public()).await?;
     // From here on the journal says which archive.json is the right one.
-    journal::begin(&archive, &*signer, now(), WRITER).await?;
+    journal::begin(&archive, &*signer, &stamp()).await?;
     keys::write_new(config, &config_text(config, archive_url, key, s3)?, 0o644)?;
     Ok(Made {
         config: config.display().to_string(),

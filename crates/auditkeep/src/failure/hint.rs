@@ -130,9 +130,10 @@ fn of_trail(error: &TrailError) -> Option<&'static str> {
         TrailError::Distrusted { cause: NoteError::UnknownKey { .. }, .. } => Some(
             "name the key that the archive was made with: `--key`, or `key` in the configuration; if it is that key, keep the archive as it is for an investigation",
         ),
-        TrailError::Distrusted { .. } | TrailError::CheckpointMismatch { .. } | TrailError::Hole { .. } => {
-            Some(LOOK)
-        }
+        TrailError::Distrusted { .. }
+        | TrailError::CheckpointMismatch { .. }
+        | TrailError::Hole { .. }
+        | TrailError::NoSeal { .. } => Some(LOOK),
     }
 }
 

@@ -200,7 +200,8 @@ async fn addition(store: &Arc<dyn ObjectStore>, trail: &str, round: u64, head: O
         engine: "mariadb".to_owned(),
         cluster: None,
     };
-    Addition { time: hour(round), writer: "test".to_owned(), source, leaves, cursors }
+    let stamp = Stamp { time: hour(round), writer: "test".to_owned() };
+    Addition { stamp, source, leaves, cursors }
 }
 
 async fn put(store: &Arc<dyn ObjectStore>, name: &str, object: Bytes) {

@@ -44,7 +44,7 @@ pub(super) async fn begin(
     };
     let (head, at_end) = read_head(&mut bytes).await.map_err(FileOutcome::Failed)?;
     if head.is_empty() {
-        return Err(FileOutcome::Archived { bytes: 0 });
+        return Err(FileOutcome::Empty);
     }
     let complete = at_end && has_ended(collector, selected, quiet, (head.len() as u64, head.last()));
     match identify(instance, selected, &head, complete, writer) {
