@@ -142,8 +142,9 @@ impl Collector<'_> {
     /// One pass over the audit logs that the instance lists now.
     pub async fn collect(&self, instance: &Instance, files: &dyn LogFiles) -> Result<Pass, CollectError> {
         let trail = trail_id(instance, self.kind);
-        let listed = files.list().await?;
+        // Before the files are looked at: a gap that is open by now is closed by a file that is seen from now on.
         let head = trail::head(self.archive, &trail).await?;
+        let listed = files.list().await?;
         let selected = selection::select(self.kind, instance.engine, listed.clone());
         let mut writer = TrailWriter::new(self, self.source(instance), trail.clone(), head, &selected);
         let (unchanged, changed) = selection::split_unchanged(self.kind, selected, writer.cursors());

@@ -3,11 +3,12 @@
 //! Everything is decided against the commit that the leaves will follow, so that whoever is overtaken by another collector
 //! decides anew, and nothing is said twice. Does no IO.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use auditkeep_archive::commit::{Cursor, Source};
 use auditkeep_archive::control::{ControlLeaf, Event};
+use auditkeep_archive::leaf::SegmentLeaf;
 use auditkeep_archive::standing::{Standing, State};
 use auditkeep_archive::trail::Head;
 use jiff::Timestamp;
@@ -19,8 +20,10 @@ pub(super) struct Known<'a> {
     pub(super) now: Timestamp,
     pub(super) source: &'a Source,
     pub(super) writer: &'a str,
-    /// The commit has bytes.
-    pub(super) receives: bool,
+    /// The commit's segments.
+    pub(super) received: Vec<&'a SegmentLeaf>,
+    /// Gaps that were open before the pass looked at any file.
+    pub(super) gaps_before: &'a BTreeSet<String>,
     pub(super) sightings: &'a Sightings,
     /// Cursor keys of files that have vanished, and the offsets of the cursors then.
     pub(super) vanished: &'a BTreeMap<String, u64>,
@@ -60,14 +63,23 @@ impl Known<'_> {
 
     fn resumed(&self, standing: &Standing) -> Option<ControlLeaf> {
         let was_away = matches!(standing.state, Some(State::Silent | State::Stopped));
-        (self.receives && was_away).then(|| Event::SourceResumed.at(self.now))
+        (!self.received.is_empty() && was_away).then(|| Event::SourceResumed.at(self.now))
     }
 
     fn closed(&self, standing: &Standing) -> Vec<ControlLeaf> {
-        let closed = standing.gaps.keys().filter(|gap| self.sightings.goes_on(cursor_of(gap)));
+        let closed = standing.gaps.keys().filter(|gap| self.is_closed(gap));
         closed
             .map(|gap| Event::GapClosed.at(self.now).with("gap", gap).with("how", "the file was seen again"))
             .collect()
+    }
+
+    /// Whether the file was seen again after the gap was opened, or what the gap is said to lack is here. Another collector may open
+    /// one while this pass runs, and what this one saw before says nothing of what was written and deleted since.
+    fn is_closed(&self, gap: &str) -> bool {
+        let key = cursor_of(gap);
+        let was_open = self.gaps_before.contains(gap);
+        let goes_on = self.received.iter().any(|leaf| leaf.cursor_key() == key);
+        self.sightings.goes_on(key) && (was_open || goes_on)
     }
 
     /// The gaps that are to be opened, unless they are open, or another collector has come further with the file meanwhile.
@@ -95,7 +107,9 @@ impl Known<'_> {
     }
 
     fn silent(&self, head: &Head, standing: &Standing) -> Option<ControlLeaf> {
-        let after = self.silent_after.filter(|_| !self.receives && standing.state == Some(State::Started))?;
+        let after = self
+            .silent_after
+            .filter(|_| self.received.is_empty() && standing.state == Some(State::Started))?;
         // Format 1 did not say when bytes were last received.
         let since = standing.received.unwrap_or(head.body.time);
         let silence = Duration::try_from(self.now.duration_since(since)).ok()?;

@@ -1,6 +1,6 @@
 //! The growing end of a trail during a pass: gathers stored segments, and commits them with what else there is to say.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use auditkeep_archive::commit::{Cursor, Source};
 use auditkeep_archive::control::{ControlLeaf, Event};
@@ -22,6 +22,8 @@ pub(super) struct TrailWriter<'a> {
     source: Source,
     trail: String,
     head: Option<Head>,
+    /// Gaps that were open before the pass looked at any file.
+    gaps_before: BTreeSet<String>,
     /// The audit logs that the pass found.
     listed: Vec<Listing>,
     /// As the last commit has them, with what is pending.
@@ -76,11 +78,13 @@ impl<'a> TrailWriter<'a> {
         selected: &[Selected],
     ) -> Self {
         let cursors = head.as_ref().map(|head| head.body.cursors.clone()).unwrap_or_default();
+        let gaps = head.as_ref().map(|head| head.body.standing().gaps).unwrap_or_default();
         Self {
             collector,
             source,
             trail,
             head,
+            gaps_before: gaps.into_keys().collect(),
             listed: selected.iter().map(Selected::listing).collect(),
             cursors,
             pending: Vec::new(),
@@ -207,7 +211,8 @@ impl<'a> TrailWriter<'a> {
             now,
             source: &self.source,
             writer: self.collector.writer,
-            receives: self.pending.iter().any(|pending| pending.segment.is_some()),
+            received: self.pending.iter().filter_map(|pending| pending.segment.as_ref()).collect(),
+            gaps_before: &self.gaps_before,
             sightings: &self.sightings,
             vanished: &self.vanished,
             silent_after: self.collector.silent_after.filter(|_| self.has_seen_all),

@@ -313,6 +313,32 @@ async fn a_gap_that_another_collector_knows_better_is_not_opened() {
     assert_no_gap(&world).await;
 }
 
+/// The first one reads a file to its end; then the file grows, and is deleted, and the second one notices.
+#[tokio::test]
+async fn a_gap_is_not_closed_by_who_looked_before_it_was_opened() {
+    let world = world_with(Engine::AuroraMysql, OLD).await;
+    begin(&world, NEW);
+    world.collect().await;
+    // Both are read again.
+    world.logs.edit(OLD, |file| file.last_written_ms += 1000);
+    grow(&world, NEW);
+    drop(world.logs.opened());
+    let (logs, other) = (world.logs.clone(), world.clone());
+    world.logs.when_opened(NEW, move || {
+        assert_eq!(logs.opened(), [OLD, NEW], "the order in which files are read");
+        grow(&other, OLD);
+        logs.delete(OLD);
+        let view = logs.view(2, |_| true);
+        async move { drop(other.collect_as("test 2", Duration::MAX, &other.archive, &view).await.unwrap()) }
+            .boxed()
+    });
+    let read = file(&world, OLD).shown;
+    world.collect().await;
+    world.logs.drop_hooks();
+    let gaps: Vec<String> = world.standing().await.gaps.into_keys().collect();
+    assert!(gaps.len() == 1 && gaps[0].ends_with(&format!("@{read}")), "{gaps:?}");
+}
+
 #[tokio::test]
 async fn a_file_that_comes_back_closes_its_gap() {
     for grown in [false, true] {
