@@ -67,19 +67,20 @@ impl Known<'_> {
     }
 
     fn closed(&self, standing: &Standing) -> Vec<ControlLeaf> {
-        let closed = standing.gaps.keys().filter(|gap| self.is_closed(gap));
-        closed
-            .map(|gap| Event::GapClosed.at(self.now).with("gap", gap).with("how", "the file was seen again"))
-            .collect()
+        let closed = standing.gaps.keys().filter_map(|gap| Some((gap, self.how_closed(gap)?)));
+        closed.map(|(gap, how)| Event::GapClosed.at(self.now).with("gap", gap).with("how", how)).collect()
     }
 
-    /// Whether the file was seen again after the gap was opened, or what the gap is said to lack is here. Another collector may open
-    /// one while this pass runs, and what this one saw before says nothing of what was written and deleted since.
-    fn is_closed(&self, gap: &str) -> bool {
+    /// Why a gap is one no more: the file was seen again after it was opened, or what it is said to lack is here. Another
+    /// collector may open one while this pass runs, and what this one saw before says nothing of what was written and deleted since.
+    fn how_closed(&self, gap: &str) -> Option<&'static str> {
         let key = cursor_of(gap);
-        let was_open = self.gaps_before.contains(gap);
-        let goes_on = self.received.iter().any(|leaf| leaf.cursor_key() == key);
-        self.sightings.goes_on(key) && (was_open || goes_on)
+        let is_of_file = |leaf: &&SegmentLeaf| leaf.cursor_key() == key;
+        match self.sightings.goes_on(key) {
+            true if self.gaps_before.contains(gap) => Some("the file was seen again"),
+            true if self.received.iter().any(is_of_file) => Some("more of the file had been read before"),
+            _ => None,
+        }
     }
 
     /// The gaps that are to be opened, unless they are open, or another collector has come further with the file meanwhile.

@@ -339,6 +339,36 @@ async fn a_gap_is_not_closed_by_who_looked_before_it_was_opened() {
     assert!(gaps.len() == 1 && gaps[0].ends_with(&format!("@{read}")), "{gaps:?}");
 }
 
+/// The first one reads more of a file; then the file is deleted, and the second one notices.
+#[tokio::test]
+async fn a_gap_is_closed_by_bytes_that_were_read_before_it_was_opened() {
+    let world = world_with(Engine::AuroraMysql, OLD).await;
+    begin(&world, NEW);
+    world.collect().await;
+    grow(&world, OLD);
+    grow(&world, NEW);
+    drop(world.logs.opened());
+    let (logs, other) = (world.logs.clone(), world.clone());
+    world.logs.when_opened(NEW, move || {
+        assert_eq!(logs.opened(), [OLD, NEW], "the order in which files are read");
+        logs.delete(OLD);
+        let view = logs.view(2, |_| true);
+        async move { drop(other.collect_as("test 2", Duration::MAX, &other.archive, &view).await.unwrap()) }
+            .boxed()
+    });
+    let all = file(&world, OLD).shown;
+    world.collect().await;
+    world.logs.drop_hooks();
+    assert_eq!(opened(&world).await.len(), 1);
+    let closed = world.controls_of(Event::GapClosed).await;
+    assert_eq!(closed.len(), 1);
+    assert_eq!(closed[0].text("how"), Some("more of the file had been read before"));
+    // Whether that was all of it, nobody knows; the next pass says so.
+    world.collect().await;
+    let gaps: Vec<String> = world.standing().await.gaps.into_keys().collect();
+    assert!(gaps.len() == 1 && gaps[0].ends_with(&format!("@{all}")), "{gaps:?}");
+}
+
 #[tokio::test]
 async fn a_file_that_comes_back_closes_its_gap() {
     for grown in [false, true] {
