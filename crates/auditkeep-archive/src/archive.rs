@@ -1,7 +1,8 @@
 //! Opening and creating an archive, and the few ways to touch its store.
 //!
-//! Evidence can be put, if nothing is there under that name, read and listed. There is no way here to delete or to
-//! overwrite it; [`crate::expire`] has the one to give it up. The one object that is overwritten is a trail's head, a hint that may be stale or lost.
+//! Evidence can be put, if nothing is there under that name, read and listed. Whoever has an [`Archive`] has no way to delete or to
+//! overwrite it, but for [`crate::expire`], which gives up what a signed record says is given up. The one object that is overwritten
+//! is a trail's head, a hint that may be stale or lost.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -85,6 +86,13 @@ pub enum ArchiveError {
     },
 }
 
+impl ArchiveError {
+    /// Whether the store did not answer: nothing is known then of what is stored.
+    pub fn is_of_the_store(&self) -> bool {
+        matches!(self, Self::Store { .. } | Self::NeedsRestore { .. })
+    }
+}
+
 /// A store gives this as the source of its error where an object is there and cannot be read before it was asked back from
 /// a storage class for cold data. Holds the store's own words.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +155,8 @@ impl Archive {
         let bytes: Bytes = canonical::to_vec(&manifest)
             .map_err(|cause| ArchiveError::Encode { object: layout::MANIFEST.to_owned(), cause })?
             .into();
-        let archive = Self::of(store, manifest, &bytes);
+        let roots = manifest.keys.clone();
+        let archive = Self::of(store, manifest, &bytes, roots);
         match archive.put_new(&layout::manifest(), bytes).await? {
             // A crash here leaves an empty archive, which is a whole one. Its journal begins with the first commit.
             PutNew::Created => Ok(archive),
@@ -185,11 +194,17 @@ impl Archive {
             0 => return Err(ArchiveError::Damaged { object, cause: Damage::NotItsFormat }),
             format => return Err(ArchiveError::Newer { object, format }),
         }
-        Ok(Self::of(store, manifest, &bytes))
+        Ok(Self::of(store, manifest, &bytes, Vec::new()))
     }
 
-    pub(crate) fn of(store: Arc<dyn ObjectStore>, manifest: Manifest, bytes: &[u8]) -> Self {
-        let journal = JournalView::before(&manifest, manifest.keys.clone());
+    /// `bytes` are those of the manifest. The archive's journal counts for nothing yet but by `roots`.
+    pub(crate) fn of(
+        store: Arc<dyn ObjectStore>,
+        manifest: Manifest,
+        bytes: &[u8],
+        roots: Vec<VerifyingKey>,
+    ) -> Self {
+        let journal = JournalView::before(&manifest, roots);
         Self {
             store,
             manifest: Arc::new(manifest),
@@ -200,9 +215,8 @@ impl Archive {
 
     async fn look_at_journal(&self, roots: Vec<VerifyingKey>) -> Result<(), ArchiveError> {
         let view = match journal::look(self, roots).await {
-            Err(TrailError::Archive(error @ (ArchiveError::Store { .. } | ArchiveError::Newer { .. }))) => {
-                return Err(error);
-            }
+            Err(TrailError::Archive(error @ ArchiveError::Newer { .. })) => return Err(error),
+            Err(TrailError::Archive(error)) if error.is_of_the_store() => return Err(error),
             view => view.map_err(|error| ArchiveError::Journal(error.into()))?,
         };
         self.know_journal(view);
@@ -227,8 +241,8 @@ impl Archive {
         &self.manifest
     }
 
-    /// The store itself, for the derived tables that live beside the evidence.
-    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+    /// The store itself, which can do anything. It is not handed out: what lives beside the evidence opens the place anew.
+    pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
     }
 

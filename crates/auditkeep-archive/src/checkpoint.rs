@@ -6,7 +6,7 @@
 use auditkeep_core::integrity::checkpoint::{BadCheckpointText, Checkpoint as CheckpointText};
 use auditkeep_core::integrity::hash::Sha256;
 
-use crate::archive::{ArchiveError, read_canonical};
+use crate::archive::ArchiveError;
 use crate::commit::Commit;
 use crate::journal::seal_of;
 use crate::layout::JOURNAL;
@@ -48,7 +48,7 @@ impl Checkpoint {
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, BadCheckpoint> {
         if bytes.first() == Some(&b'{') {
             // A file that was edited may end in a line feed that the stored object does not have.
-            let commit: Commit = read_canonical(name, bytes.trim_ascii_end())?;
+            let commit = Commit::read(name, bytes.trim_ascii_end())?;
             let note = commit.checkpoint.clone();
             return Self::of_note(name, note, Some(commit));
         }

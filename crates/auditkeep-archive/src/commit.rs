@@ -5,6 +5,7 @@
 //! newer format is refused, because what is not understood cannot be vouched for.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use auditkeep_core::integrity::canonical;
 use auditkeep_core::integrity::checkpoint::Checkpoint;
@@ -13,6 +14,7 @@ use auditkeep_core::integrity::tree::Frontier;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::archive::{ArchiveError, Damage, read_canonical};
 use crate::layout::JOURNAL;
 use crate::leaf::{Leaf, SegmentLeaf};
 use crate::standing::Standing;
@@ -33,12 +35,19 @@ const BEFORE_CHECKPOINT: &[u8] = br#","checkpoint":"#;
 const END: &[u8] = b"}";
 
 impl Commit {
-    /// The bytes that are stored.
-    pub fn to_vec(&self) -> Result<Vec<u8>, serde_json::Error> {
-        canonical::to_vec(self)
+    /// A stored commit that is spelled as its format demands. One of a newer format is called that, and not damaged; whether
+    /// anybody vouches for it is not looked at.
+    pub(crate) fn read(object: &str, stored: &[u8]) -> Result<Self, ArchiveError> {
+        let commit: Self = read_canonical(object, stored)?;
+        let (object, format) = (object.to_owned(), commit.body.format);
+        match commit.body.fits_its_format() {
+            true => Ok(commit),
+            false if format > FORMAT => Err(ArchiveError::Newer { object, format }),
+            false => Err(ArchiveError::Damaged { object, cause: Damage::NotItsFormat }),
+        }
     }
 
-    /// The same, of a body that is spelled canonically already: sorting its keys is most of the work.
+    /// The bytes that are stored, of a body that is spelled canonically already: sorting its keys is most of the work.
     pub(crate) fn around(body: &[u8], checkpoint: &str) -> Result<Vec<u8>, serde_json::Error> {
         let checkpoint = canonical::to_vec(&checkpoint)?;
         Ok([BEFORE_BODY, body, BEFORE_CHECKPOINT, &checkpoint, END].concat())
@@ -168,7 +177,7 @@ pub const CHAIN_START: Sha256 = Sha256([0; 32]);
 
 impl Body {
     /// Whether it has what its format demands, and nothing that came later.
-    pub(crate) fn fits_its_format(&self) -> bool {
+    fn fits_its_format(&self) -> bool {
         match self.format {
             1 => {
                 self.trail != JOURNAL
@@ -188,6 +197,23 @@ impl Body {
             }
             _ => false,
         }
+    }
+
+    /// The segments that hold some bytes of a log file without a hole: of this commit, and of those before it that ended in an
+    /// unfinished record. `known` is the file's cursor in the commit before. None if some of the bytes are in none of them.
+    pub fn segments_of(
+        &self,
+        key: &str,
+        known: Option<&Cursor>,
+        bytes: &Range<u64>,
+    ) -> Option<Vec<SegmentLeaf>> {
+        let unfinished = known.map_or(&[][..], |known| &known.unfinished).iter();
+        let own = self.leaves.iter().filter_map(Leaf::segment).filter(|leaf| leaf.cursor_key() == key);
+        let holds_some = |leaf: &&SegmentLeaf| leaf.to > bytes.start && leaf.from < bytes.end;
+        let segments: Vec<SegmentLeaf> = unfinished.chain(own).filter(holds_some).cloned().collect();
+        let begins = segments.first().is_some_and(|first| first.from <= bytes.start);
+        let ends = segments.last().is_some_and(|last| last.to >= bytes.end);
+        (begins && ends && segments.windows(2).all(|pair| pair[0].to == pair[1].from)).then_some(segments)
     }
 
     /// What is in force after this commit.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use auditkeep_core::integrity::key::VerifyingKey;
 use jiff::Timestamp;
 
-use crate::archive::{Archive, ArchiveError, Manifest, read_canonical};
+use crate::archive::{Archive, ArchiveError, Manifest};
 use crate::commit::{Commit, Pin, Source};
 use crate::control::{ControlLeaf, Event};
 use crate::keyring::KeyRing;
@@ -130,8 +130,7 @@ pub(crate) async fn look(archive: &Archive, roots: Vec<VerifyingKey>) -> Result<
     let path = layout::commit(JOURNAL, number);
     let bytes = archive.get(&path).await?;
     // Not believed yet: it only says where to look for the keys that may have signed it.
-    let claimed: Commit = read_canonical(path.as_ref(), &bytes)?;
-    let claimed = claimed.body.standing();
+    let claimed = Commit::read(path.as_ref(), &bytes)?.body.standing();
     follow_keys(archive, &claimed, &mut view.keys).await?;
     let head = trail::believe(archive, &view.keys, JOURNAL, number, &bytes)?;
     view.head = Some(Pin { number, commit: head.hash });
@@ -149,9 +148,9 @@ pub(crate) async fn follow_keys(
     let mut added: Vec<_> = claimed.keys.values().filter(|key| !ring.keys().contains(&key.key)).collect();
     added.sort_by_key(|key| key.added);
     for known in added {
-        let commit = trail::read_by(archive, ring, JOURNAL, known.added).await;
+        let commit = trail::read_if_believed(archive, ring, JOURNAL, known.added).await?;
         // What was signed by a key that is not trusted puts nothing in force.
-        let Ok(Some(head)) = commit else { continue };
+        let Some(head) = commit else { continue };
         if Standing::default()
             .after(known.added, &head.body.leaves)
             .keys
@@ -172,16 +171,24 @@ pub(crate) async fn follow_retired(
 ) -> Result<(), TrailError> {
     for (signer, known) in claimed {
         let Some(by) = known.retired else { continue };
-        let seal = match trail::read_by(archive, ring, JOURNAL, known.seal.unwrap_or(0)).await {
-            Err(TrailError::Archive(error @ (ArchiveError::Store { .. } | ArchiveError::Newer { .. }))) => {
-                return Err(error.into());
-            }
-            seal => seal.ok().flatten(),
-        };
-        let seal = seal.as_ref().and_then(|head| seal_of(&head.body.leaves));
-        ring.retire(signer, by, seal);
+        let seal = seal_before(archive, ring, known.seal.unwrap_or(0), by).await?;
+        ring.retire(signer, by, seal.as_ref());
     }
     Ok(())
+}
+
+/// The seal in a journal commit that can be believed and comes before commit `by`, which retires a key up to it.
+pub(crate) async fn seal_before(
+    archive: &Archive,
+    ring: &KeyRing,
+    seal: u64,
+    by: u64,
+) -> Result<Option<SealLeaf>, TrailError> {
+    if seal >= by {
+        return Ok(None);
+    }
+    let head = trail::read_if_believed(archive, ring, JOURNAL, seal).await?;
+    Ok(head.and_then(|head| seal_of(&head.body.leaves).cloned()))
 }
 
 /// The seal among a commit's leaves.

@@ -4,7 +4,7 @@
 //! puts commit *N+1* under a name that can be created only once. Whoever comes second reads again and goes on; a process
 //! that dies leaves objects that nobody names. So no lock and no database is needed, on a local disk and on S3 alike.
 //!
-//! - [`archive`]: opening and creating; the only ways to write are *put new* and the head hint.
+//! - [`archive`]: opening and creating; the only ways to write are *put new* and the head hint, and the store is not handed out.
 //! - [`layout`]: the names of objects.
 //! - [`commit`], [`leaf`], [`control`]: what a commit says, and how it is spelled and signed.
 //! - [`standing`]: what is in force after a commit.

@@ -100,9 +100,7 @@ async fn heads(archive: &Archive, lost: &mut Vec<Lost>) -> Result<BTreeMap<Strin
     let mut heads = stream::iter(trails)
         .map(|id| async move {
             match trail::head(archive, &id).await {
-                Err(TrailError::Archive(
-                    error @ (ArchiveError::Store { .. } | ArchiveError::Newer { .. }),
-                )) => Err(TrailError::from(error)),
+                Err(error) if error.is_of_the_store() || error.is_newer() => Err(error),
                 head => Ok((id, head)),
             }
         })

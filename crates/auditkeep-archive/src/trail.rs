@@ -16,7 +16,7 @@ use auditkeep_core::integrity::note::{self, NoteError};
 use auditkeep_core::integrity::tree::Frontier;
 use jiff::Timestamp;
 
-use crate::archive::{Archive, ArchiveError, Damage, PutNew, read_canonical};
+use crate::archive::{Archive, ArchiveError, Damage, PutNew};
 use crate::commit::{Body, Commit, Cursor, FORMAT, Source};
 use crate::control::Event;
 use crate::journal;
@@ -59,6 +59,18 @@ pub enum TrailError {
     /// Sealing without it would forget what was sealed.
     #[error("the commit `{object}` has no seal, and the journal says that it has")]
     NoSeal { object: String },
+}
+
+impl TrailError {
+    /// Whether a later version of the program wrote it.
+    pub(crate) fn is_newer(&self) -> bool {
+        matches!(self, Self::Archive(ArchiveError::Newer { .. }))
+    }
+
+    /// Whether the store did not answer: nothing is known then of what is stored.
+    pub fn is_of_the_store(&self) -> bool {
+        matches!(self, Self::Archive(error) if error.is_of_the_store())
+    }
 }
 
 /// When something is written, and by what.
@@ -221,6 +233,19 @@ pub(crate) async fn read_by(
     }
 }
 
+/// The same; none, too, if it cannot be believed. An error is the store's, and says nothing of what is stored.
+pub(crate) async fn read_if_believed(
+    archive: &Archive,
+    keys: &KeyRing,
+    trail: &str,
+    number: u64,
+) -> Result<Option<Head>, TrailError> {
+    match read_by(archive, keys, trail, number).await {
+        Err(error) if !error.is_of_the_store() => Ok(None),
+        outcome => outcome,
+    }
+}
+
 /// What a stored commit says, if it is in its place and a key signed it whose signature counts there.
 pub(crate) fn believe(
     archive: &Archive,
@@ -242,14 +267,11 @@ pub(crate) fn believe_whole(
     bytes: &[u8],
 ) -> Result<Commit, TrailError> {
     let object = layout::commit(trail, number).to_string();
-    let commit: Commit = read_canonical(&object, bytes)?;
+    let commit = Commit::read(&object, bytes)?;
     let body = &commit.body;
     if (body.archive.as_str(), body.trail.as_str(), body.number) != (&archive.manifest().id, trail, number) {
         let claim = format!("commit {} of trail `{}` in archive {}", body.number, body.trail, body.archive);
         return Err(ArchiveError::Damaged { object, cause: Damage::Misplaced(claim) }.into());
-    }
-    if !body.fits_its_format() {
-        return Err(ArchiveError::Damaged { object, cause: Damage::NotItsFormat }.into());
     }
     let body_bytes = commit.body_within(bytes);
     let body_bytes = body_bytes.map_err(|cause| ArchiveError::Encode { object: object.clone(), cause })?;

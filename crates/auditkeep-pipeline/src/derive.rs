@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
 use auditkeep_archive::commit::{Body, Cursor};
-use auditkeep_archive::leaf::{Leaf, SegmentLeaf};
+use auditkeep_archive::leaf::SegmentLeaf;
 use auditkeep_archive::segment;
 use auditkeep_archive::trail::{self, TrailError};
 use auditkeep_core::engine::{Engine, UnknownEngine};
@@ -88,7 +88,7 @@ async fn derive_trail(
 ) -> Result<(), DeriveError> {
     let trail = pass.trail.clone();
     let mut after = table.derived_through(&trail).await?;
-    let begin = begin_after(archive, &trail, after).await;
+    let begin = begin_after(archive, &trail, after).await?;
     if begin > after.unwrap_or(0) {
         pass.given_up_through = Some(begin);
     }
@@ -119,13 +119,14 @@ async fn derive_trail(
 /// The commit after which to go on: what the table holds, or beyond it what was given up.
 ///
 /// Records that began there and go on later are whole all the same: what holds their beginning was kept.
-async fn begin_after(archive: &Archive, trail: &str, derived: Option<u64>) -> u64 {
+async fn begin_after(archive: &Archive, trail: &str, derived: Option<u64>) -> Result<u64, TrailError> {
     let given_up = match trail::head(archive, trail).await {
         Ok(Some(head)) => head.body.standing().expired_through,
+        Err(error) if error.is_of_the_store() => return Err(error),
         // A last commit that cannot be believed does not keep the ones before it from being derived; its turn comes.
         Ok(None) | Err(_) => 0,
     };
-    derived.unwrap_or(0).max(given_up)
+    Ok(derived.unwrap_or(0).max(given_up))
 }
 
 async fn write(
@@ -170,8 +171,7 @@ impl Batch {
             let known = before.get(key);
             let from = known.map_or(0, |known| known.complete_to);
             if cursor.complete_to > from && !cursor.evidence_only {
-                let range =
-                    Range { body, cursor, unfinished: known.map_or(&[], |known| &known.unfinished), from };
+                let range = Range { body, cursor, known, from };
                 self.add_range(archive, &range).await?;
             }
         }
@@ -201,30 +201,16 @@ impl Batch {
 struct Range<'a> {
     body: &'a Body,
     cursor: &'a Cursor,
-    /// Segments of earlier commits that hold the beginning of the first record.
-    unfinished: &'a [SegmentLeaf],
+    /// The cursor in the commit before, which names the segments that hold the beginning of the first record.
+    known: Option<&'a Cursor>,
     from: u64,
 }
 
 impl Range<'_> {
     /// The segments that hold the range, without hole.
     fn segments(&self) -> Result<Vec<SegmentLeaf>, DeriveError> {
-        let (to, key) = (self.cursor.complete_to, self.cursor.key());
-        let own = self.body.leaves.iter().filter_map(Leaf::segment).filter(|leaf| leaf.cursor_key() == key);
-        let segments: Vec<SegmentLeaf> = self
-            .unfinished
-            .iter()
-            .chain(own)
-            .filter(|leaf| leaf.to > self.from && leaf.from < to)
-            .cloned()
-            .collect();
-        let begins = segments.first().is_some_and(|first| first.from <= self.from);
-        let ends = segments.last().is_some_and(|last| last.to >= to);
-        if begins && ends && segments.windows(2).all(|pair| pair[0].to == pair[1].from) {
-            Ok(segments)
-        } else {
-            Err(self.no_bytes())
-        }
+        let bytes = self.from..self.cursor.complete_to;
+        self.body.segments_of(&self.cursor.key(), self.known, &bytes).ok_or_else(|| self.no_bytes())
     }
 
     async fn read(&self, archive: &Archive, segments: &[SegmentLeaf]) -> Result<Vec<u8>, DeriveError> {

@@ -21,7 +21,6 @@ mod status;
 mod verify;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
 use auditkeep_archive::signer::Signer;
@@ -190,12 +189,13 @@ impl Context {
         self.key.signer().await
     }
 
-    pub fn tables(&self, archive: &Archive) -> DeltaTables {
-        DeltaTables::new(Arc::clone(archive.store()), self.place.url().clone())
+    /// The derived tables, which live beside the evidence.
+    pub async fn tables(&self) -> Result<DeltaTables, Failure> {
+        Ok(DeltaTables::new(self.place.store().await?, self.place.url().clone()))
     }
 
-    pub async fn queries(&self, archive: &Archive) -> Result<QueryEngine, Failure> {
-        Ok(QueryEngine::open(Arc::clone(archive.store()), self.place.url().clone()).await?)
+    pub async fn queries(&self) -> Result<QueryEngine, Failure> {
+        Ok(QueryEngine::open(self.place.store().await?, self.place.url().clone()).await?)
     }
 }
 

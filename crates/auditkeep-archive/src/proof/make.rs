@@ -108,17 +108,8 @@ fn files<'a>(
     let mut files = Vec::new();
     for (key, cursor) in &body.cursors {
         let known = before.and_then(|before| before.body.cursors.get(key));
-        let unfinished = known.map_or(&[][..], |known| &known.unfinished).iter();
-        let own = body.leaves.iter().filter_map(Leaf::segment).filter(|leaf| leaf.cursor_key() == *key);
-        let segments: Vec<SegmentLeaf> = unfinished
-            .chain(own)
-            .filter(|leaf| leaf.to > event.offset && leaf.from < event.end())
-            .cloned()
-            .collect();
-        let begins = segments.first().is_some_and(|first| first.from <= event.offset);
-        let ends = segments.last().is_some_and(|last| last.to >= event.end());
-        let is_whole = segments.windows(2).all(|pair| pair[0].to == pair[1].from);
-        if cursor.generation == event.generation && begins && ends && is_whole {
+        let segments = body.segments_of(key, known, &(event.offset..event.end()));
+        if let Some(segments) = segments.filter(|_| cursor.generation == event.generation) {
             files.push((cursor, segments));
         }
     }

@@ -1,6 +1,7 @@
 //! A store whose writes and deletions go wrong on command: they fail, or they are done and the answer is lost, or the process dies.
+//! And one of which a read fails.
 //!
-//! Reading and listing are those of the store behind it.
+//! Everything else is that of the store behind it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -165,6 +166,82 @@ impl ObjectStore for FaultyStore {
                 }
             })
             .boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        self.inner.rename_opts(from, to, options).await
+    }
+}
+
+/// A store of which one read fails, or none.
+#[derive(Debug)]
+pub struct FailingRead {
+    inner: Arc<dyn ObjectStore>,
+    at: u64,
+    reads: AtomicU64,
+}
+
+impl FailingRead {
+    /// `at` counts from 1; 0 never fails.
+    pub fn new(inner: Arc<dyn ObjectStore>, at: u64) -> Self {
+        Self { inner, at, reads: AtomicU64::new(0) }
+    }
+
+    /// Reads that were tried so far.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Display for FailingRead {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "failing to read {}", self.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FailingRead {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.inner.put_opts(location, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if self.reads.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
+            return Err(broken());
+        }
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -8,9 +8,8 @@ use auditkeep_core::integrity::note::NoteError;
 use super::pins::Pinned;
 use super::trail::Start;
 use super::{Check, Verdict, VerifyError};
-use crate::archive::read_canonical;
 use crate::checkpoint::Checkpoint;
-use crate::commit::{Body, Commit};
+use crate::commit::Body;
 use crate::journal;
 use crate::keyring::KeyRing;
 use crate::layout::{self, JOURNAL};
@@ -24,9 +23,7 @@ impl Check<'_> {
     pub(super) async fn begin_after(&mut self) -> Result<BTreeMap<String, Start>, VerifyError> {
         let mut starts = BTreeMap::new();
         let Some(since) = &self.asked.since else { return Ok(starts) };
-        let Some((body, hash)) = self.stored_body(since).await?.zip(self.stored_hash(since).await?) else {
-            return Ok(starts);
-        };
+        let Some((body, hash)) = self.stored_as(since).await? else { return Ok(starts) };
         let mut keys = self.keys.clone();
         // What this puts in force is checked on the way, key by key.
         journal::follow_keys(self.archive, &body.standing(), &mut keys).await?;
@@ -53,14 +50,14 @@ impl Check<'_> {
                 continue;
             }
             let last = self.last_numbers.get(JOURNAL).copied().unwrap_or(0);
-            let stored = self.stored_body(checkpoint).await?;
+            let stored = self.stored_as(checkpoint).await?.map(|(body, _)| body);
             if stored.is_none() && last < checkpoint.number {
                 let detail = format!(
                     "it ends at commit {last}; the checkpoint `{}` is commit {}",
                     checkpoint.name, checkpoint.number
                 );
                 self.report.add(Verdict::RolledBack, Self::trail_name(JOURNAL), detail);
-            } else if stored.is_none() && self.was_not_accused(checkpoint.number).await {
+            } else if stored.is_none() && self.was_not_accused(checkpoint.number).await? {
                 let detail = format!("the checkpoint `{}` is of another one", checkpoint.name);
                 let name = layout::commit(JOURNAL, checkpoint.number).to_string();
                 self.report.add(Verdict::Forked, name, detail);
@@ -94,22 +91,14 @@ impl Check<'_> {
     }
 
     /// Whether a journal commit passed for a good one so far, or was not looked at.
-    async fn was_not_accused(&self, number: u64) -> bool {
-        number <= self.pins.start(JOURNAL)
-            || matches!(trail::read_by(self.archive, &self.keys, JOURNAL, number).await, Ok(Some(_)))
+    async fn was_not_accused(&self, number: u64) -> Result<bool, VerifyError> {
+        let is_before = number <= self.pins.start(JOURNAL);
+        Ok(is_before || trail::read_if_believed(self.archive, &self.keys, JOURNAL, number).await?.is_some())
     }
 
-    /// The body of the checkpoint's commit, if it is stored and is the one that the checkpoint is of.
-    async fn stored_body(&self, checkpoint: &Checkpoint) -> Result<Option<Body>, VerifyError> {
-        let path = layout::commit(JOURNAL, checkpoint.number);
-        let Some(bytes) = self.archive.find(&path).await? else { return Ok(None) };
-        let Ok(commit) = read_canonical::<Commit>(path.as_ref(), &bytes) else { return Ok(None) };
-        let same = commit.body.checkpoint().is_ok_and(|stored| stored.body == checkpoint.body);
-        Ok(same.then_some(commit.body))
-    }
-
-    async fn stored_hash(&self, checkpoint: &Checkpoint) -> Result<Option<Sha256>, VerifyError> {
-        let bytes = self.archive.find(&layout::commit(JOURNAL, checkpoint.number)).await?;
-        Ok(bytes.map(|bytes| Sha256::of(&bytes)))
+    /// The checkpoint's commit and its hash, if it is stored and is the one that the checkpoint is of.
+    async fn stored_as(&self, checkpoint: &Checkpoint) -> Result<Option<(Body, Sha256)>, VerifyError> {
+        let stored = self.stored(JOURNAL, checkpoint.number).await?;
+        Ok(stored.filter(|(body, _)| body.checkpoint().is_ok_and(|stored| stored.body == checkpoint.body)))
     }
 }

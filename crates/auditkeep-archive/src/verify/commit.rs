@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use object_store::path::Path;
 
 use super::{Report, Verdict, describe};
-use crate::archive::{Archive, ArchiveError, Damage, read_canonical};
-use crate::commit::{Body, CHAIN_START, Commit, Cursor, FORMAT, chain};
+use crate::archive::{Archive, ArchiveError};
+use crate::commit::{Body, CHAIN_START, Commit, Cursor, chain};
 use crate::control::Event;
 use crate::keyring::KeyRing;
 use crate::layout::{self, JOURNAL};
@@ -94,7 +94,7 @@ pub(super) fn believe(
     report: &mut Report,
 ) -> Result<Option<Commit>, ArchiveError> {
     let name = path.to_string();
-    let commit = match read_commit(&name, bytes) {
+    let commit = match Commit::read(&name, bytes) {
         Ok(commit) => commit,
         // What is not understood cannot be called damaged, if somebody trusted signed it.
         Err(error @ ArchiveError::Newer { .. }) if is_signed_whole(keys, (trail, number), bytes) => {
@@ -117,7 +117,8 @@ pub(super) fn believe(
         }
     };
     let body = &commit.body;
-    if body.checkpoint().ok().is_none_or(|expected| expected.text() != text) {
+    let expected = commit.body_within(bytes).map(|bytes| body.checkpoint_over(bytes).text());
+    if expected.ok().is_none_or(|expected| expected != text) {
         report.add(Verdict::Modified, name, "the signature is over another commit");
         return Ok(None);
     }
@@ -128,17 +129,6 @@ pub(super) fn believe(
         return Ok(None);
     }
     Ok(Some(commit))
-}
-
-/// A commit that is spelled as its format demands.
-fn read_commit(name: &str, bytes: &[u8]) -> Result<Commit, ArchiveError> {
-    let commit: Commit = read_canonical(name, bytes)?;
-    let (object, format) = (name.to_owned(), commit.body.format);
-    match commit.body.fits_its_format() {
-        true => Ok(commit),
-        false if format > FORMAT => Err(ArchiveError::Newer { object, format }),
-        false => Err(ArchiveError::Damaged { object, cause: Damage::NotItsFormat }),
-    }
 }
 
 /// Whether a commit goes on where the past ended, and the past with it. None: nothing is known of what came before.

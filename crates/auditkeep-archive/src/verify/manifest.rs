@@ -10,7 +10,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 
 use super::{Report, Verdict, describe};
-use crate::archive::{Archive, ArchiveError, Manifest, failed, is_missing, read_canonical};
+use crate::archive::{Archive, ArchiveError, Manifest, failed, is_missing};
 use crate::commit::{Commit, FORMAT};
 use crate::control::Event;
 use crate::keyring::KeyRing;
@@ -60,7 +60,7 @@ pub(super) async fn open(
     report.add(verdict, layout::MANIFEST, detail);
     let keys = opened.map(|archive| archive.manifest().keys.clone()).unwrap_or_default();
     let manifest = Manifest { format: FORMAT, id, created: Timestamp::UNIX_EPOCH, keys };
-    Ok(Archive::of(store, manifest, &[]))
+    Ok(Archive::of(store, manifest, &[], Vec::new()))
 }
 
 const DIFFERS: &str = "it is another one than the journal says";
@@ -88,7 +88,7 @@ async fn created(
         Err(error) if is_missing(&error) => return Ok(None),
         bytes => bytes?,
     };
-    let Ok(Commit { body, checkpoint }) = read_canonical(path.as_ref(), &bytes) else { return Ok(None) };
+    let Ok(Commit { body, checkpoint }) = Commit::read(path.as_ref(), &bytes) else { return Ok(None) };
     let roots = match opened {
         Ok(archive) if roots.is_empty() => archive.manifest().keys.clone(),
         _ => roots.to_vec(),
@@ -125,7 +125,7 @@ async fn stated_below(store: &Arc<dyn ObjectStore>, prefix: &Path) -> Result<Opt
             continue;
         }
         let bytes = crate::archive::get(store, &path, crate::archive::MAX_OBJECT_BYTES).await?;
-        if let Ok(commit) = read_canonical::<Commit>(path.as_ref(), &bytes) {
+        if let Ok(commit) = Commit::read(path.as_ref(), &bytes) {
             return Ok(Some(commit.body.archive));
         }
     }

@@ -13,7 +13,8 @@ use super::{Check, Sealed, Verdict, VerifyError, describe};
 use crate::archive::{ArchiveError, failed};
 use crate::commit::{Body, Commit, Pin};
 use crate::control::{ControlLeaf, Event};
-use crate::expire::may_expire;
+use crate::expire;
+use crate::journal;
 use crate::layout::{self, JOURNAL};
 use crate::leaf::{Leaf, SealLeaf};
 use crate::standing::Standing;
@@ -75,7 +76,9 @@ impl Check<'_> {
         let mut walk = self.expect_expired(trail, &numbers, expected).await?;
         walk.last = past.as_ref().filter(|_| begin > 0).map(|past| past.standing().clone());
         if trail == JOURNAL && begin > 0 {
-            walk.seal = self.seal_at(begin).await?;
+            // The seal that an incremental verification begins with.
+            let stored = self.stored(JOURNAL, begin).await?;
+            walk.seal = stored.and_then(|(body, _)| journal::seal_of(&body.leaves).cloned());
         }
         let numbers: Box<dyn Iterator<Item = u64> + Send> = match numbers {
             Numbers::Through(last) => Box::new(expected..=last),
@@ -97,13 +100,16 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// The seal that an incremental verification begins with.
-    async fn seal_at(&self, number: u64) -> Result<Option<SealLeaf>, ArchiveError> {
-        let path = layout::commit(JOURNAL, number);
-        let bytes = self.archive.find(&path).await?;
-        let commit =
-            bytes.and_then(|bytes| crate::archive::read_canonical::<Commit>(path.as_ref(), &bytes).ok());
-        Ok(commit.and_then(|commit| crate::journal::seal_of(&commit.body.leaves).cloned()))
+    /// A commit as it is stored, with its hash, whoever signed it; none if there is none that can be read.
+    pub(super) async fn stored(
+        &self,
+        trail: &str,
+        number: u64,
+    ) -> Result<Option<(Body, Sha256)>, ArchiveError> {
+        let path = layout::commit(trail, number);
+        let Some(bytes) = self.archive.find(&path).await? else { return Ok(None) };
+        let commit = Commit::read(path.as_ref(), &bytes).ok();
+        Ok(commit.map(|commit| (commit.body, Sha256::of(&bytes))))
     }
 
     /// The number after which the trail is checked, and what is known there.
@@ -114,12 +120,9 @@ impl Check<'_> {
     ) -> Result<(u64, Option<Past>), VerifyError> {
         let Some(start) = start else { return Ok((0, Some(Past::start()))) };
         self.pins.pin(trail, start.number, Pinned::commit(start.commit))?;
-        let path = layout::commit(trail, start.number);
-        let bytes = self.archive.find(&path).await?.filter(|bytes| Sha256::of(bytes) == start.commit);
-        let commit =
-            bytes.and_then(|bytes| crate::archive::read_canonical::<Commit>(path.as_ref(), &bytes).ok());
+        let stored = self.stored(trail, start.number).await?.filter(|(_, hash)| *hash == start.commit);
         // If it is gone or another one, its pin says so in the end, and nothing is believed of the trail.
-        let Some(Commit { body, .. }) = commit else { return Ok((0, Some(Past::start()))) };
+        let Some((body, _)) = stored else { return Ok((0, Some(Past::start()))) };
         self.pins.begin(trail, start.number, start.commit, &body)?;
         Ok((start.number, Some(Past::of(&body, start.commit))))
     }
@@ -159,16 +162,14 @@ impl Check<'_> {
     async fn expect_expired(&self, trail: &str, numbers: &Numbers, first: u64) -> Result<Walk, VerifyError> {
         let mut walk = Walk::default();
         for number in numbers.newest_first(first) {
-            if let Ok(Some(head)) = trail::read_by(self.archive, &self.keys, trail, number).await {
+            if let Some(head) = trail::read_if_believed(self.archive, &self.keys, trail, number).await? {
                 walk.expired_through = head.body.standing().expired_through;
                 break;
             }
         }
-        if walk.expired_through > 0
-            && let Ok(Some(through)) =
-                trail::read_by(self.archive, &self.keys, trail, walk.expired_through).await
-        {
-            walk.kept = crate::expire::kept(&through.body);
+        if walk.expired_through > 0 {
+            let through = trail::read_if_believed(self.archive, &self.keys, trail, walk.expired_through);
+            walk.kept = through.await?.map(|through| expire::kept(&through.body)).unwrap_or_default();
         }
         Ok(walk)
     }
@@ -220,11 +221,9 @@ impl Check<'_> {
         for leaf in body.leaves.iter().filter_map(Leaf::control).filter(|leaf| leaf.is(Event::Expired)) {
             // A leaf that lacks what it needs gives nothing up.
             let Some(through) = leaf.number("through") else { continue };
-            let committed = match trail::read_by(self.archive, &self.keys, &body.trail, through).await {
-                Ok(commit) if through < body.number => commit.map(|head| head.body.time),
-                _ => None,
-            };
-            if !committed.is_some_and(|committed| may_expire(past.standing(), committed, leaf.time)) {
+            let commit = trail::read_if_believed(self.archive, &self.keys, &body.trail, through).await?;
+            let committed = commit.filter(|_| through < body.number).map(|head| head.body.time);
+            if !committed.is_some_and(|committed| expire::may_expire(past.standing(), committed, leaf.time)) {
                 let detail = "it gives segments up whose retention was not over";
                 self.report.add(
                     Verdict::Missing,
@@ -251,7 +250,7 @@ impl Check<'_> {
             }
         }
         if body.trail == JOURNAL {
-            self.learn_keys(body).await;
+            self.learn_keys(body).await?;
             for seal in body.leaves.iter().filter_map(Leaf::seal) {
                 self.learn_heads(body.number, seal, walk)?;
             }
@@ -264,11 +263,11 @@ impl Check<'_> {
         for key in known.values() {
             self.keys.add(key.key.clone(), key.added);
         }
-        crate::journal::follow_retired(self.archive, &known, &mut self.keys).await?;
+        journal::follow_retired(self.archive, &known, &mut self.keys).await?;
         Ok(())
     }
 
-    async fn learn_keys(&mut self, body: &Body) {
+    async fn learn_keys(&mut self, body: &Body) -> Result<(), VerifyError> {
         let begins =
             body.leaves.first().and_then(Leaf::control).filter(|leaf| leaf.is(Event::ArchiveCreated));
         if body.number == 1 {
@@ -280,9 +279,10 @@ impl Check<'_> {
                 self.keys.add(known.key, body.number);
             }
             if let Some(leaf) = leaf.control().filter(|leaf| leaf.is(Event::KeyRetired)) {
-                self.retire(body.number, leaf).await;
+                self.retire(body.number, leaf).await?;
             }
         }
+        Ok(())
     }
 
     fn check_manifest(&mut self, begins: Option<&ControlLeaf>) {
@@ -298,18 +298,15 @@ impl Check<'_> {
         }
     }
 
-    async fn retire(&mut self, number: u64, leaf: &ControlLeaf) {
-        let (Some(signer), Some(seal)) = (leaf.text("key"), leaf.number("seal")) else { return };
-        let sealed = match trail::read_by(self.archive, &self.keys, JOURNAL, seal).await {
-            Ok(sealed) if seal < number => sealed,
-            _ => None,
-        };
-        let seal = sealed.as_ref().and_then(|head| crate::journal::seal_of(&head.body.leaves));
+    async fn retire(&mut self, number: u64, leaf: &ControlLeaf) -> Result<(), VerifyError> {
+        let (Some(signer), Some(seal)) = (leaf.text("key"), leaf.number("seal")) else { return Ok(()) };
+        let seal = journal::seal_before(self.archive, &self.keys, seal, number).await?;
         if seal.is_none() {
             let detail = "it retires a key up to a seal that is not there";
             self.report.add(Verdict::Modified, layout::commit(JOURNAL, number).to_string(), detail);
         }
-        self.keys.retire(signer, number, seal);
+        self.keys.retire(signer, number, seal.as_ref());
+        Ok(())
     }
 
     fn learn_heads(&mut self, number: u64, seal: &SealLeaf, walk: &mut Walk) -> Result<(), VerifyError> {

@@ -55,18 +55,22 @@ impl Case {
         }
     }
 
-    pub async fn run(&self) -> Result<Report, String> {
+    pub fn verification(&self) -> Result<Verification, String> {
         let parse = |(name, bytes): &(String, Bytes)| {
             Checkpoint::parse(name, bytes).map_err(|error| error.to_string())
         };
-        let verification = Verification {
+        Ok(Verification {
             roots: self.roots.clone(),
             depth: self.depth,
             trails: self.trails.clone(),
             checkpoints: self.checkpoints.iter().map(parse).collect::<Result<_, _>>()?,
             since: self.since.as_ref().map(parse).transpose()?,
-        };
-        verification.run(self.forger.store().await, &|_| {}).await.map_err(|error| error.to_string())
+        })
+    }
+
+    pub async fn run(&self) -> Result<Report, String> {
+        let store = self.forger.store().await;
+        self.verification()?.run(store, &|_| {}).await.map_err(|error| error.to_string())
     }
 
     /// One line of the batch, relative to the archive in a directory.

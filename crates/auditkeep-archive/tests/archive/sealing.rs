@@ -14,7 +14,7 @@ use auditkeep_archive::leaf::Leaf;
 use auditkeep_archive::seal::{Sealed, seal};
 use auditkeep_archive::trail::{self, Stamp, TrailError};
 use auditkeep_archive::verify::{Depth, Report, Verdict, Verification, verify};
-use auditkeep_core::integrity::note;
+use auditkeep_core::integrity::{canonical, note};
 use jiff::Timestamp;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -136,7 +136,8 @@ async fn a_commit_that_is_said_to_have_a_seal_and_has_none_is_no_seal_before() {
     let text = body.checkpoint().unwrap().text();
     let checkpoint = note::assemble(&text, key(1).public(), &key(1).sign(text.as_bytes()));
     let path = layout::commit(JOURNAL, body.number);
-    store.put(&path, Commit { body, checkpoint }.to_vec().unwrap().into()).await.unwrap();
+    let planted = canonical::to_vec(&Commit { body, checkpoint }).unwrap();
+    store.put(&path, planted.into()).await.unwrap();
     let refused = seal(&archive, &key(1), &stamp()).await.unwrap_err();
     let first = layout::commit(JOURNAL, 1).to_string();
     assert!(matches!(&refused, TrailError::NoSeal { object } if *object == first), "{refused:?}");

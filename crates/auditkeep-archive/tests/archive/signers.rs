@@ -9,6 +9,7 @@ use auditkeep_archive::layout;
 use auditkeep_archive::signer::{SignError, Signer};
 use auditkeep_archive::trail::{self, Addition, Append, Head, TrailError};
 use auditkeep_archive::verify::verify;
+use auditkeep_core::integrity::canonical;
 use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::key::VerifyingKey;
 use auditkeep_core::integrity::note;
@@ -138,7 +139,7 @@ async fn the_same_body_is_not_believed_under_another_signature() {
     for (signer, named) in [(&foreign, &foreign), (&impostor, &impostor), (&impostor, &key)] {
         let signature = signer.sign(text.as_bytes()).await.unwrap();
         let checkpoint = note::assemble(&text, named.public(), &signature);
-        let planted = Commit { body: body.clone(), checkpoint }.to_vec().unwrap();
+        let planted = canonical::to_vec(&Commit { body: body.clone(), checkpoint }).unwrap();
         store.put(&layout::commit(TRAIL, 1), planted.into()).await.unwrap();
         let refused = trail::append(&archive, &key, TRAIL, None, one.clone()).await;
         assert!(matches!(refused, Err(TrailError::Distrusted { .. })), "{refused:?}");

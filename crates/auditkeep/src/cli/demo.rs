@@ -7,7 +7,6 @@ mod directory;
 mod tamper;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
 use auditkeep_archive::verify::{Report, Verification};
@@ -87,7 +86,7 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
     say("\n2. Verify that everything is there and unaltered\n")?;
     let roots = context.public_keys()?;
     let verified = verify::check(
-        Arc::clone(archive.store()),
+        context.place.store().await?,
         &Verification { roots: roots.clone(), ..Verification::default() },
     )
     .await?;
@@ -97,7 +96,7 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
 
     say("\n3. Ask")?;
     if !global.json {
-        let engine = context.queries(&archive).await?;
+        let engine = context.queries().await?;
         for (question, sql) in QUESTIONS {
             data(&format!("\n{question}\n"))?;
             query::print(&engine, sql, false).await?;

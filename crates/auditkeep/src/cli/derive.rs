@@ -53,7 +53,7 @@ pub async fn run(context: &Context) -> Result<Exit, Failure> {
 /// Derives every trail. Failures of single trails are told and remembered, not returned.
 pub async fn all(context: &Context, archive: &Archive) -> Result<Derivation, Failure> {
     let bar = Bar::spinner("deriving");
-    let tables = context.tables(archive);
+    let tables = context.tables().await?;
     let progress =
         |pass: &TrailPass| bar.say(&format!("{}  {}", pass.trail, plural(pass.accounting.events, "event")));
     let passes = derive(archive, &tables, &progress).await?;

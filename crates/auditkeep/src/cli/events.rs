@@ -92,8 +92,9 @@ pub async fn run(context: &Context, arguments: &EventsArguments) -> Result<Exit,
         instance: arguments.instance.clone(),
         limit: (arguments.limit > 0).then_some(arguments.limit),
     };
-    let archive = context.archive().await?;
-    let engine = context.queries(&archive).await?;
+    // Of what is no archive, nothing is answered.
+    context.archive().await?;
+    let engine = context.queries().await?;
     let (_, mut batches) = engine.events(&filter).await?;
     let mut table = new_table(arguments.ids);
     let mut count = 0;

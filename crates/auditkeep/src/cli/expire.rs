@@ -89,7 +89,7 @@ pub async fn run(context: &Context, arguments: &ExpireArguments) -> Result<Exit,
         };
         match answer {
             Ok(answer) => {
-                warn_of_underived(context, &archive, &answer).await?;
+                warn_of_underived(context, &answer).await?;
                 if answer.tell_failures() {
                     exit = Exit::Failed;
                 }
@@ -128,11 +128,11 @@ async fn delete(
 }
 
 /// Events can be derived from what is kept only.
-async fn warn_of_underived(context: &Context, archive: &Archive, answer: &Answer) -> Result<(), Failure> {
+async fn warn_of_underived(context: &Context, answer: &Answer) -> Result<(), Failure> {
     if answer.segments == 0 || answer.done.is_some() {
         return Ok(());
     }
-    let derived = context.tables(archive).derived_through(&answer.trail).await?.unwrap_or(0);
+    let derived = context.tables().await?.derived_through(&answer.trail).await?.unwrap_or(0);
     if derived < answer.through {
         talk(&format!(
             "warning: events of {} are derived up to commit {derived} only; run `auditkeep derive` before `auditkeep expire --delete`",

@@ -20,8 +20,9 @@ pub struct QueryArguments {
 }
 
 pub async fn run(context: &Context, arguments: &QueryArguments) -> Result<Exit, Failure> {
-    let archive = context.archive().await?;
-    let engine = context.queries(&archive).await?;
+    // Of what is no archive, nothing is answered.
+    context.archive().await?;
+    let engine = context.queries().await?;
     print(&engine, &arguments.sql, context.json).await?;
     Ok(Exit::Fine)
 }

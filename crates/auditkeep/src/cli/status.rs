@@ -43,8 +43,8 @@ struct TrailStatus {
 
 pub async fn run(context: &Context) -> Result<Exit, Failure> {
     let archive = context.archive().await?;
-    let engine = context.queries(&archive).await?;
-    let tables = context.tables(&archive);
+    let engine = context.queries().await?;
+    let tables = context.tables().await?;
     let events = counts(&engine, "events").await?;
     let problems = counts(&engine, "problems").await?;
     let mut trails = Vec::new();

@@ -7,6 +7,7 @@ use auditkeep_archive::control::{ControlLeaf, Event};
 use auditkeep_archive::layout::JOURNAL;
 use auditkeep_archive::leaf::Leaf;
 use auditkeep_archive::trail::{self, Stamp};
+use auditkeep_archive::verify::Depth;
 use auditkeep_archive::verify::Verdict::{self, Expired, Extra, Gap};
 use jiff::Timestamp;
 use object_store::ObjectStore;
@@ -14,9 +15,10 @@ use object_store::memory::InMemory;
 
 use super::forger::{Forger, extend, segment};
 use super::honest::{A, B, EXPIRED, ID, LAST, TRAILS, first, gap, generation, honest, hour, second};
-use super::{Attack, check};
+use super::{Attack, KEPT, check};
 use crate::agreement::{Case, expected, found, verify_twice};
 use crate::building;
+use crate::faults::FailingRead;
 
 async fn healthy(what: &str, happens: impl FnOnce(&mut Forger)) -> Attack {
     Attack::new(what, happens).await
@@ -131,6 +133,30 @@ async fn small_archives() {
     for (index, report) in reports.into_iter().enumerate() {
         let remarks = if index == remarked { super::remarks() } else { Vec::new() };
         assert_eq!(found(&report.unwrap()), expected(&[], &remarks), "{}", cases[index].name);
+    }
+}
+
+/// A store that does not answer says nothing of what is stored.
+#[tokio::test]
+async fn a_read_that_fails_accuses_nobody() {
+    let honest = Case::deep("honest", honest().await.forger.clone(), first().public);
+    let (seal, _) = super::kept().await;
+    let since = Case { depth: Depth::Shallow, since: Some((KEPT.to_owned(), seal)), ..honest.clone() };
+    let shallow = Case { depth: Depth::Shallow, ..honest };
+    for case in [shallow, since] {
+        let store = case.forger.store().await;
+        let whole = case.verification().unwrap().run(store.clone(), &|_| {}).await.unwrap();
+        let counting = Arc::new(FailingRead::new(store.clone(), 0));
+        case.verification().unwrap().run(counting.clone(), &|_| {}).await.unwrap();
+        assert!(counting.reads() > 10);
+        for at in 1..=counting.reads() {
+            let failing = Arc::new(FailingRead::new(store.clone(), at));
+            let report = case.verification().unwrap().run(failing, &|_| {}).await;
+            assert!(
+                report.is_err() || report.is_ok_and(|report| found(&report) == found(&whole)),
+                "read {at}"
+            );
+        }
     }
 }
 

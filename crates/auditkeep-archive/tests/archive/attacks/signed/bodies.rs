@@ -1,12 +1,14 @@
 //! Cursors and other parts of a body that contradict what is before them, or themselves.
 
+use auditkeep_archive::archive::{Archive, ArchiveError};
 use auditkeep_archive::control::Event;
 use auditkeep_archive::layout::JOURNAL;
+use auditkeep_archive::trail::{self, TrailError};
 use auditkeep_archive::verify::Verdict::{self, Forked, Gap, Missing, Modified, Reordered};
 use serde_json::{Value, json};
 
 use super::super::forger::name;
-use super::super::honest::{A, LAST, gap, honest, hour};
+use super::super::honest::{A, LAST, first, gap, honest, hour, second};
 
 use super::super::check;
 use super::{JOURNAL_NEXT, NEXT, cursor, leaf, lied};
@@ -103,6 +105,24 @@ async fn cursors_and_bodies_that_lie() {
             .unreadable(),
     );
     check(attacks).await;
+}
+
+/// Whoever goes on after a commit of a later version says so, and not that somebody damaged it.
+#[tokio::test]
+async fn what_is_newer_is_not_called_damaged() {
+    for trail in [A, JOURNAL] {
+        let mut forger = honest().await.forger.clone();
+        forger.edit(trail, forger.last(trail), &second(), |body| body["format"] = 3.into());
+        let roots = vec![first().public];
+        let error = match Archive::open_trusting(forger.store().await, roots).await {
+            Err(error) => error,
+            Ok(archive) => match trail::head(&archive, trail).await {
+                Err(TrailError::Archive(error)) => error,
+                head => panic!("{head:?}"),
+            },
+        };
+        assert!(matches!(error, ArchiveError::Newer { format: 3, .. }), "{error:?}");
+    }
 }
 
 fn honest_cursor() -> Value {

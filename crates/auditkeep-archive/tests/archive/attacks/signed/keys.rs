@@ -1,7 +1,10 @@
 //! Keys that come into force, or stay so, against the rules.
 
+use auditkeep_archive::archive::Archive;
 use auditkeep_archive::control::Event;
 use auditkeep_archive::layout::JOURNAL;
+use auditkeep_archive::leaf::Leaf;
+use auditkeep_archive::trail::{self, TrailError};
 use auditkeep_archive::verify::Verdict::{Extra, Gap, KeyUnknown, Missing, Modified};
 
 use super::super::forger::name;
@@ -92,4 +95,25 @@ async fn keys_that_lie() {
     let attack = Attack::new("created in a trail", |on| on.append(A, vec![leaf(created)], &second())).await;
     attacks.push(attack.finds(Modified, name(A, NEXT)));
     check(attacks).await;
+}
+
+/// Neither whoever verifies nor whoever collects lets a key's commits count because of a seal that was made after its retirement.
+#[tokio::test]
+async fn a_key_is_not_retired_up_to_a_seal_that_comes_later() {
+    let stranger = Pen::ed25519(9);
+    let attack = Attack::new("retired by a later seal", |on| {
+        let added =
+            Event::KeyAdded.at(at()).with("key", &stranger.public).with("who", "x").with("reason", "x");
+        let retired = Event::KeyRetired.at(at()).with("key", stranger.public.signer());
+        on.append(JOURNAL, vec![leaf(added)], &second());
+        on.append(A, Vec::new(), &stranger);
+        on.append(JOURNAL, vec![leaf(retired.with("seal", JOURNAL_NEXT + 2))], &second());
+        on.append(JOURNAL, vec![Leaf::Seal(on.seal())], &second());
+    });
+    let attack =
+        attack.await.finds(Modified, name(JOURNAL, JOURNAL_NEXT + 1)).finds(KeyUnknown, name(A, NEXT));
+    let archive = Archive::open_trusting(attack.forger.store().await, vec![first().public]).await.unwrap();
+    let head = trail::head(&archive, A).await;
+    assert!(matches!(head, Err(TrailError::Distrusted { .. })), "{head:?}");
+    check(vec![attack]).await;
 }
