@@ -10,8 +10,8 @@ use auditkeep_core::integrity::canonical::{self, NotCanonical};
 use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::key::VerifyingKey;
 use bytes::Bytes;
-use futures::TryStreamExt;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
@@ -317,6 +317,21 @@ impl Archive {
         Ok(numbers)
     }
 
+    /// Whether there is anything that a signed commit should know of: a segment, or something in the trail of a source.
+    pub(crate) async fn has_evidence(&self) -> Result<bool, ArchiveError> {
+        let journal = layout::trail(layout::JOURNAL);
+        for prefix in [layout::raw(), layout::trails()] {
+            let mut objects = self.list(&prefix);
+            while let Some(object) = objects.next().await {
+                let location = object.map_err(|cause| failed("listing", &prefix, cause))?.location;
+                if !location.prefix_matches(&journal) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Everything below a name, in no particular order.
     pub fn list(&self, prefix: &Path) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
         self.store.list(Some(prefix))
@@ -334,10 +349,20 @@ impl Archive {
         let path = layout::trails();
         let listed = self.store.list_with_delimiter(Some(&path)).await;
         let listed = listed.map_err(|cause| failed("listing", &path, cause))?;
-        let mut ids: Vec<String> =
-            listed.common_prefixes.iter().filter_map(|prefix| prefix.filename().map(str::to_owned)).collect();
+        let names = listed.common_prefixes.iter().filter_map(|prefix| prefix.filename().map(str::to_owned));
+        let (mut ids, strange): (Vec<String>, Vec<String>) = names.partition(|name| layout::is_part(name));
         ids.sort();
-        Ok((ids, listed.objects.into_iter().map(|object| object.location).collect()))
+        let mut strays: Vec<Path> = listed.objects.into_iter().map(|object| object.location).collect();
+        if !strange.is_empty() {
+            let is_stray = |object: &ObjectMeta| {
+                let name = object.location.parts().nth(1);
+                name.is_some_and(|name| strange.iter().any(|strange| strange == name.as_ref()))
+            };
+            let all: Vec<ObjectMeta> =
+                self.list(&path).try_collect().await.map_err(|cause| failed("listing", &path, cause))?;
+            strays.extend(all.into_iter().filter(is_stray).map(|object| object.location));
+        }
+        Ok((ids, strays))
     }
 
     /// Writes a hint: where the head of a trail was last seen. Losing it costs time, never data.

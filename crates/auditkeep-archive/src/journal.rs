@@ -90,6 +90,8 @@ pub async fn begin(archive: &Archive, key: &dyn Signer, stamp: &Stamp) -> Result
 /// Appends to the journal, whoever else appends meanwhile, and begins it if need be. `leaves` is asked what there is to say
 /// after a given standing; without leaves, and with a journal, nothing is written.
 ///
+/// A journal is not begun where there is evidence already, unless the archive was made by version 1: [`TrailError::NoJournal`].
+///
 /// Gives the journal's last commit as it is then, and whether it was written here. The archive knows the journal afterwards. After an
 /// error the record may be there all the same.
 pub async fn append(
@@ -98,7 +100,7 @@ pub async fn append(
     stamp: &Stamp,
     leaves: &(dyn Fn(&Standing) -> Vec<Leaf> + Sync),
 ) -> Result<(Head, bool), TrailError> {
-    let mut head = trail::head(archive, JOURNAL).await?;
+    let mut head = head_or_beginning(archive).await?;
     let done = loop {
         let standing = head.as_ref().map(|head| head.body.standing()).unwrap_or_default();
         let mut all = leaves(&standing);
@@ -118,6 +120,20 @@ pub async fn append(
     let roots = archive.journal().roots.clone();
     archive.know_journal(look(archive, roots).await?);
     Ok(done)
+}
+
+/// The journal's last commit; none if it has yet to begin. It begins before there is anything else, but for archives of format 1: one
+/// that has gone is not begun anew, for that would hide what is lost.
+async fn head_or_beginning(archive: &Archive) -> Result<Option<Head>, TrailError> {
+    let head = trail::head(archive, JOURNAL).await?;
+    if head.is_some() || archive.manifest().format < 2 || !archive.has_evidence().await? {
+        return Ok(head);
+    }
+    // Another collector may have begun it since, and what was found is that one's.
+    match trail::head(archive, JOURNAL).await? {
+        None => Err(TrailError::NoJournal),
+        head => Ok(head),
+    }
 }
 
 /// Reads what the journal says now, believed by `roots` and by the keys that they have put in force.

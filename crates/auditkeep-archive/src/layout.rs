@@ -43,13 +43,15 @@ pub fn trail_id(account: &str, region: &str, resource_id: &str, source: &str) ->
     [account, region, resource_id, source].map(part).join(".")
 }
 
+/// Whether a text is spelled as one part of a name.
+pub fn is_part(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('.')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_=".contains(&byte))
+}
+
 /// Whether a text is a name below `raw/`, spelled as names are.
 pub fn is_segment(name: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with('.')
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_=".contains(&byte))
-    };
     name.strip_prefix(RAW)
         .and_then(|below| below.strip_prefix('/'))
         .is_some_and(|below| below.split('/').all(is_part))

@@ -2,8 +2,8 @@
 //!
 //! `object_store`'s own local store does not flush (nor does it promise to), and puts a name in place before its bytes are
 //! on the disk. Here a put writes a staging file, flushes it, gives it its name in one step, and flushes the directory.
-//! Reading and listing are left to `object_store`, which does not show staging files (`<name>#<digits>`); listing from a name
-//! on is done here, where a directory of many commits has to be cheap.
+//! Reading is left to `object_store`. Listing is done here, where a directory of many commits has to be cheap; as in `object_store` it
+//! does not show staging files (`<name>#<digits>`).
 
 mod listing;
 
@@ -17,14 +17,15 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+
+use self::listing::Walk;
 
 const STORE: &str = "DurableDirectory";
 
@@ -94,7 +95,7 @@ impl ObjectStore for DurableDirectory {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.files.list(prefix)
+        self.list_with_offset(prefix, &Path::default())
     }
 
     fn list_with_offset(
@@ -102,17 +103,15 @@ impl ObjectStore for DurableDirectory {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (prefix, offset) = (prefix.cloned().unwrap_or_default(), offset.clone());
-        let directory = self.root.join(prefix.as_ref());
-        let listing = async move {
-            let listing = tokio::task::spawn_blocking(move || listing::after(&directory, &prefix, &offset));
-            listing.await.map_err(|source| Error::JoinError { source })?
-        };
-        stream::once(listing).map_ok(|found| stream::iter(found).map(Ok)).try_flatten().boxed()
+        let prefix = prefix.cloned().unwrap_or_default();
+        Walk::below(self.root.join(prefix.as_ref()), &prefix, offset).into_stream()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.files.list_with_delimiter(prefix).await
+        let prefix = prefix.cloned().unwrap_or_default();
+        let directory = self.root.join(prefix.as_ref());
+        let listing = tokio::task::spawn_blocking(move || listing::level(&directory, &prefix));
+        listing.await.map_err(|source| Error::JoinError { source })?
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {

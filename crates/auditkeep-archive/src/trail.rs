@@ -59,6 +59,9 @@ pub enum TrailError {
     /// Sealing without it would forget what was sealed.
     #[error("the commit `{object}` has no seal, and the journal says that it has")]
     NoSeal { object: String },
+    /// See [`journal::append`].
+    #[error("the archive holds evidence, and its journal is gone: a new one would hide what is lost")]
+    NoJournal,
 }
 
 impl TrailError {

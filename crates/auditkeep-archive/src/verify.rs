@@ -279,7 +279,7 @@ impl Check<'_> {
             self.segments.list(self.archive).await?;
         }
         self.segments.compare(&mut self.report)?;
-        self.compare_pins()?;
+        self.compare_pins().await?;
         self.report.findings.sort_by(|a, b| (a.verdict, &a.object).cmp(&(b.verdict, &b.object)));
         Ok(self.report)
     }

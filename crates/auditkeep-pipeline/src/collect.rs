@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
 use auditkeep_archive::commit::Source;
-use auditkeep_archive::layout;
 use auditkeep_archive::signer::Signer;
-use auditkeep_archive::trail::{self, TrailError};
+use auditkeep_archive::trail::{self, Stamp, TrailError};
+use auditkeep_archive::{journal, layout};
 use auditkeep_core::format::NotAnAuditLog;
 use jiff::Timestamp;
 
@@ -151,6 +151,10 @@ impl Collector<'_> {
         writer.recognise(&unchanged);
         let bytes = changed.iter().map(|file| file.log.size).sum();
         (self.progress)(Progress::Files { count: changed.len(), bytes });
+        if !changed.is_empty() && self.archive.journal().head.is_none() {
+            // A crash from here on leaves nothing that a journal does not know of.
+            journal::begin(self.archive, self.key, &self.stamp()).await?;
+        }
 
         let done = |log: &LogFile, outcome| FilePass { log: log.name.clone(), outcome };
         let mut passes: Vec<FilePass> =
@@ -192,6 +196,10 @@ impl Collector<'_> {
             });
         }
         vanished
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { time: (self.now)(), writer: self.writer.to_owned() }
     }
 
     fn source(&self, instance: &Instance) -> Source {

@@ -1,78 +1,165 @@
-//! Listing what comes after a name, without looking at what comes before it.
+//! Listing a directory, and listing in it what comes after a name, without looking at what comes before it.
 //!
 //! All commits of a trail lie in one directory, and appending looks for what is new there. So names up to the offset cost
 //! their place in the directory and a comparison; only what comes after it is looked at. `object_store` would go through a
 //! URL for each of them, which takes ten times as long.
 //!
 //! Otherwise as in `object_store`: whole subtrees, staging files are hidden, a directory that is not there is empty, and
-//! there is no order. The one difference: objects have no tag.
+//! there is no order. The differences: objects have no tag, and a file whose name no object can have is listed nevertheless, so that
+//! whoever can plant a file cannot keep the archive from being verified (see [`part`]).
 
-use std::fs::{self, DirEntry, Metadata};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs::{self, DirEntry, Metadata, ReadDir};
 use std::io::{self, ErrorKind};
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{Error, ObjectMeta, Result};
+use object_store::{Error, ListResult, ObjectMeta, Result};
 
-/// Everything below `prefix`, which lies in `directory`, whose name comes after `offset`.
-pub(super) fn after(directory: &FilePath, prefix: &Path, offset: &Path) -> Result<Vec<ObjectMeta>> {
-    let mut found = Vec::new();
+/// Files that are looked at before they are given on.
+const AT_ONCE: usize = 1024;
+
+/// Goes through all files below a directory whose names come after one.
+pub(super) struct Walk {
+    /// The directories that it is in, each with the length of its name in `location`.
+    open: Vec<(ReadDir, usize)>,
+    /// To go on with: a directory whose name `location` is.
+    entering: Option<PathBuf>,
+    location: String,
+    offset: String,
+}
+
+impl Walk {
+    /// `prefix` is the name of the directory.
+    pub(super) fn below(directory: PathBuf, prefix: &Path, offset: &Path) -> Self {
+        let location = below(prefix);
+        Self { open: Vec::new(), entering: Some(directory), location, offset: offset.to_string() }
+    }
+
+    pub(super) fn into_stream(self) -> BoxStream<'static, Result<ObjectMeta>> {
+        let chunks = stream::try_unfold(self, |mut walk| async move {
+            let chunk = tokio::task::spawn_blocking(move || {
+                let found: Vec<Result<ObjectMeta>> = walk.by_ref().take(AT_ONCE).collect();
+                (found, walk)
+            });
+            let (found, walk) = chunk.await.map_err(|source| Error::JoinError { source })?;
+            Ok::<_, Error>((!found.is_empty()).then(|| (stream::iter(found), walk)))
+        });
+        chunks.try_flatten().boxed()
+    }
+
+    fn look(&mut self, entry: &DirEntry) -> Result<Option<ObjectMeta>> {
+        self.location.push_str(&part(&entry.file_name()));
+        let kind = entry.file_type().map_err(failed)?;
+        let is_before = self.location <= self.offset;
+        if kind.is_file() && is_before {
+            return Ok(None);
+        }
+        let metadata =
+            if kind.is_dir() { None } else { present(fs::metadata(entry.path())).map_err(failed)? };
+        if kind.is_dir() || metadata.as_ref().is_some_and(Metadata::is_dir) {
+            self.location.push('/');
+            // All names below begin like this. If the offset does not, they are all before it or all after it.
+            let all_before = !self.offset.starts_with(&self.location) && self.location < self.offset;
+            self.entering = (!all_before).then(|| entry.path());
+            return Ok(None);
+        }
+        match metadata {
+            Some(metadata) if metadata.is_file() && !is_before => object(entry, &self.location, &metadata),
+            // It has gone since it was listed, or is no file.
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Result<ObjectMeta>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(directory) = self.entering.take() {
+                match present(fs::read_dir(directory)) {
+                    Ok(entries) => self.open.extend(entries.map(|entries| (entries, self.location.len()))),
+                    Err(error) => return Some(Err(failed(error))),
+                }
+            }
+            let (entries, length) = self.open.last_mut()?;
+            self.location.truncate(*length);
+            let found = match entries.next() {
+                Some(entry) => entry.map_err(failed).and_then(|entry| self.look(&entry)),
+                None => {
+                    self.open.pop();
+                    continue;
+                }
+            };
+            if let Some(found) = found.transpose() {
+                return Some(found);
+            }
+        }
+    }
+}
+
+/// The files in a directory whose name is `prefix`, and the names of the directories in it.
+pub(super) fn level(directory: &FilePath, prefix: &Path) -> Result<ListResult> {
+    let (mut common_prefixes, mut objects) = (BTreeSet::new(), Vec::new());
+    let entries = present(fs::read_dir(directory)).map_err(failed)?;
+    for entry in entries.into_iter().flatten() {
+        let entry = entry.map_err(failed)?;
+        let location = below(prefix) + &part(&entry.file_name());
+        match present(fs::metadata(entry.path())).map_err(failed)? {
+            Some(metadata) if metadata.is_dir() => drop(common_prefixes.insert(Path::parse(location)?)),
+            Some(metadata) if metadata.is_file() => objects.extend(object(&entry, &location, &metadata)?),
+            // It has gone since it was listed, or is neither.
+            _ => {}
+        }
+    }
+    Ok(ListResult { common_prefixes: common_prefixes.into_iter().collect(), objects })
+}
+
+/// What the names of objects below a name begin with.
+fn below(prefix: &Path) -> String {
     let mut location = prefix.to_string();
     if !location.is_empty() {
         location.push('/');
     }
-    walk(directory, &mut location, offset.as_ref(), &mut found)?;
-    Ok(found)
+    location
 }
 
-/// `location` is the name of the directory, with a slash behind it, and is that again afterwards.
-fn walk(
-    directory: &FilePath,
-    location: &mut String,
-    offset: &str,
-    found: &mut Vec<ObjectMeta>,
-) -> Result<()> {
-    let Some(entries) = present(fs::read_dir(directory)).map_err(failed)? else { return Ok(()) };
-    let length = location.len();
-    for entry in entries {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name();
-        // Lossily, to compare it; what is not UTF-8 is refused below, if it is looked at.
-        location.push_str(&name.to_string_lossy());
-        look(&entry, location, offset, found)?;
-        location.truncate(length);
+/// The part of an object's name that a file's name is. Control characters and bytes that are not UTF-8, which an object's name
+/// cannot have, become `%` and two hexadecimal digits. No object can be read under such a name; none of an archive has a `%` in it.
+fn part(name: &OsStr) -> Cow<'_, str> {
+    match name.to_str() {
+        Some(text) if !text.bytes().any(|byte| byte.is_ascii_control()) => text.into(),
+        _ => escaped(name.as_encoded_bytes()).into(),
     }
-    Ok(())
 }
 
-fn look(entry: &DirEntry, location: &mut String, offset: &str, found: &mut Vec<ObjectMeta>) -> Result<()> {
-    let kind = entry.file_type().map_err(failed)?;
-    if kind.is_file() && location.as_str() <= offset {
-        return Ok(());
-    }
-    let path = entry.path();
-    let metadata = if kind.is_dir() { None } else { present(fs::metadata(&path)).map_err(failed)? };
-    if kind.is_dir() || metadata.as_ref().is_some_and(Metadata::is_dir) {
-        location.push('/');
-        // All names below begin like this. If the offset does not, they are all before it or all after it.
-        let all_before = !offset.starts_with(location.as_str()) && location.as_str() < offset;
-        return if all_before { Ok(()) } else { walk(&path, location, offset, found) };
-    }
-    match metadata {
-        Some(metadata) if metadata.is_file() && location.as_str() > offset => {
-            found.extend(object(entry, location, &metadata)?);
-            Ok(())
+fn escaped(name: &[u8]) -> String {
+    let mut part = String::new();
+    let escape = |part: &mut String, byte: u8| {
+        // Writing to a String cannot fail.
+        let _ = write!(part, "%{byte:02X}");
+    };
+    for chunk in name.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            match u8::try_from(char) {
+                Ok(byte) if byte.is_ascii_control() => escape(&mut part, byte),
+                _ => part.push(char),
+            }
         }
-        // It has gone since it was listed, or is no file.
-        _ => Ok(()),
+        chunk.invalid().iter().for_each(|byte| escape(&mut part, *byte));
     }
+    part
 }
 
 /// None for a staging file.
 fn object(entry: &DirEntry, location: &str, metadata: &Metadata) -> Result<Option<ObjectMeta>> {
-    let name = entry.file_name();
-    let name = name.to_str().ok_or_else(|| failed(io::Error::other("a file's name is not UTF-8")))?;
-    if is_staging(name) {
+    if is_staging(&entry.file_name()) {
         return Ok(None);
     }
     let last_modified = metadata.modified().map_err(failed)?.into();
@@ -81,9 +168,9 @@ fn object(entry: &DirEntry, location: &str, metadata: &Metadata) -> Result<Optio
 }
 
 /// Digits and nothing else behind the first `#`, as `object_store` tells them.
-fn is_staging(name: &str) -> bool {
-    name.split_once('#')
-        .is_some_and(|(_, suffix)| !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit()))
+fn is_staging(name: &OsStr) -> bool {
+    let suffix = name.to_str().and_then(|name| name.split_once('#'));
+    suffix.is_some_and(|(_, suffix)| !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// None if there is no such thing, or no longer.
@@ -100,9 +187,8 @@ fn failed(source: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::os::unix::ffi::OsStrExt as _;
 
-    use futures::TryStreamExt;
     use object_store::ObjectStore;
     use object_store::local::LocalFileSystem;
 
@@ -166,6 +252,50 @@ mod tests {
                 assert_eq!(found, expected, "below {prefix:?} after {offset}");
             }
         }
+        for prefix in &prefixes {
+            let all = |store: BoxStream<'static, Result<ObjectMeta>>| {
+                store.map_ok(|object| object.location.to_string())
+            };
+            let expected: BTreeSet<_> = all(theirs.list(prefix.as_ref())).try_collect().await.unwrap();
+            let found: BTreeSet<_> = all(ours.list(prefix.as_ref())).try_collect().await.unwrap();
+            assert_eq!(found, expected, "below {prefix:?}");
+            assert_eq!(
+                one_level(&ours, prefix.as_ref()).await,
+                one_level(&theirs, prefix.as_ref()).await,
+                "{prefix:?}"
+            );
+        }
         assert!(longest > FILES.len(), "the linked directory was not listed");
+    }
+
+    async fn one_level(store: &dyn ObjectStore, prefix: Option<&Path>) -> (Vec<Path>, BTreeSet<(Path, u64)>) {
+        let listed = store.list_with_delimiter(prefix).await.unwrap();
+        let objects = listed.objects.into_iter().map(|object| (object.location, object.size));
+        (listed.common_prefixes, objects.collect())
+    }
+
+    #[tokio::test]
+    async fn names_that_no_object_can_have() {
+        let directory = tempfile::tempdir().unwrap();
+        let strange = directory.path().join(OsStr::from_bytes(b"raw/x\xFFy/a\nb\x7F\xC3\xA9\xC3.zst"));
+        fs::create_dir_all(strange.parent().unwrap()).unwrap();
+        fs::write(strange, "x").unwrap();
+        let store = DurableDirectory::new(directory.path()).unwrap();
+        let listed: Vec<ObjectMeta> = store.list(None).try_collect().await.unwrap();
+        let names: Vec<&str> = listed.iter().map(|object| object.location.as_ref()).collect();
+        assert_eq!(names, ["raw/x%FFy/a%0Ab%7Fé%C3.zst"]);
+        let (directories, _) = one_level(&store, Some(&Path::from("raw"))).await;
+        assert_eq!(directories, [Path::parse("raw/x%FFy").unwrap()]);
+    }
+
+    #[tokio::test]
+    async fn more_than_is_looked_at_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        for number in 0..2 * AT_ONCE {
+            fs::write(directory.path().join(number.to_string()), "").unwrap();
+        }
+        let store = DurableDirectory::new(directory.path()).unwrap();
+        let listed: Vec<ObjectMeta> = store.list(None).try_collect().await.unwrap();
+        assert_eq!(listed.len(), 2 * AT_ONCE);
     }
 }

@@ -10,10 +10,11 @@ use object_store::ObjectStore;
 use crate::archive::{Archive, ArchiveError};
 use crate::commit::{CHAIN_START, Cursor, Listed, Source, chain};
 use crate::control::Event;
+use crate::journal;
 use crate::layout::GenerationPrefix;
 use crate::leaf::{Leaf, SegmentLeaf};
 use crate::segment::{self, Segment, SegmentWriter};
-use crate::trail::{self, Addition, Append, Head, Stamp};
+use crate::trail::{self, Addition, Append, Head, Stamp, TrailError};
 
 pub const TRAIL: &str = "local.local.db.log-files";
 
@@ -31,8 +32,21 @@ pub fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&format!("key-{seed}"), &[seed; 32]).unwrap()
 }
 
+pub fn stamp() -> Stamp {
+    Stamp { time: Timestamp::UNIX_EPOCH, writer: "test".to_owned() }
+}
+
+/// An archive whose journal has begun.
 pub async fn create(store: Arc<dyn ObjectStore>) -> Result<Archive, ArchiveError> {
-    Archive::create(store, "0".repeat(32), key(1).public().clone(), Timestamp::UNIX_EPOCH).await
+    let archive =
+        Archive::create(store, "0".repeat(32), key(1).public().clone(), Timestamp::UNIX_EPOCH).await?;
+    match journal::begin(&archive, &key(1), &stamp()).await {
+        Err(TrailError::Archive(error)) => Err(error),
+        begun => {
+            begun.unwrap();
+            Ok(archive)
+        }
+    }
 }
 
 pub async fn archive(store: Arc<dyn ObjectStore>) -> Archive {
@@ -98,12 +112,7 @@ pub async fn addition(archive: &Archive, head: Option<&Head>, raw: &[u8]) -> Add
     let started = Leaf::Control(Event::SourceStarted.at(Timestamp::UNIX_EPOCH));
     let mut leaves: Vec<Leaf> = head.is_none().then_some(started).into_iter().collect();
     leaves.push(Leaf::Segment(leaf));
-    Addition {
-        stamp: Stamp { time: Timestamp::UNIX_EPOCH, writer: "test".to_owned() },
-        source: source(),
-        leaves,
-        cursors: BTreeMap::from([(cursor.key(), cursor)]),
-    }
+    Addition { stamp: stamp(), source: source(), leaves, cursors: BTreeMap::from([(cursor.key(), cursor)]) }
 }
 
 /// Appends one commit and expects to be alone.

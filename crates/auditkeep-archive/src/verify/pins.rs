@@ -132,7 +132,7 @@ impl Unkept {
 
 impl Check<'_> {
     /// Whether every commit that something signed says was there is there.
-    pub(super) fn compare_pins(&mut self) -> Result<(), VerifyError> {
+    pub(super) async fn compare_pins(&mut self) -> Result<(), VerifyError> {
         let mut unkept = Unkept::default();
         for partition in 0..PARTITIONS {
             self.pins.unkept(partition, &mut unkept)?;
@@ -145,10 +145,20 @@ impl Check<'_> {
             let detail = "its seal contradicts a commit that it names";
             self.report.add(Verdict::Modified, layout::commit(JOURNAL, seal).to_string(), detail);
         }
+        if !unkept.absent.contains_key(JOURNAL) && self.lacks_a_journal().await? {
+            let detail = "there is evidence, and no commit of the journal";
+            self.report.add(Verdict::Missing, Self::trail_name(JOURNAL), detail);
+        }
         for (trail, number) in unkept.absent {
             self.report_absent(&trail, number);
         }
         Ok(())
+    }
+
+    /// Since version 2 the journal begins before anything else is stored.
+    async fn lacks_a_journal(&self) -> Result<bool, VerifyError> {
+        let has_none = self.last_numbers.get(JOURNAL).is_none_or(|last| *last == 0);
+        Ok(has_none && self.archive.manifest().format >= 2 && self.archive.has_evidence().await?)
     }
 
     fn report_absent(&mut self, trail: &str, number: u64) {

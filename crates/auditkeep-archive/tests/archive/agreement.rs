@@ -3,18 +3,24 @@
 //! That one is written in another language from `docs/spec/archive.md`. All cases go to it in one batch.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use auditkeep_archive::checkpoint::Checkpoint;
-use auditkeep_archive::verify::{Depth, Report, Verdict, Verification};
+use auditkeep_archive::local::DurableDirectory;
+use auditkeep_archive::verify::{Depth, Report, Verdict, Verification, verify};
 use auditkeep_core::integrity::key::VerifyingKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use object_store::ObjectStore;
 use serde_json::{Value, json};
 
 use crate::attacks::forger::{Forger, Objects};
+use crate::building;
 
 const WORKERS: usize = 4;
 
@@ -216,4 +222,32 @@ pub fn python() -> Command {
 fn the_other_verifier_passes_its_own_tests() {
     let output = python().args(["-m", "unittest"]).current_dir(verifier()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Whoever can plant a file cannot keep the archive from being verified.
+#[tokio::test]
+async fn files_that_no_object_can_be() {
+    let place = tempfile::tempdir().unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(DurableDirectory::new(place.path()).unwrap());
+    let archive = building::with_commits(store, 2).await;
+    let planted: [(&[u8], &str); 4] = [
+        (b"raw/a\nb.zst", "raw/a%0Ab.zst"),
+        (b"raw/\xFF/x.zst", "raw/%FF/x.zst"),
+        (b"trails/x\x7F/commits/00000000000000000001.json", "trails/x%7F/commits/00000000000000000001.json"),
+        (b"trails/a b/head", "trails/a b/head"),
+    ];
+    for (name, _) in planted {
+        let file = place.path().join(OsStr::from_bytes(name));
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "planted").unwrap();
+    }
+    let root = building::key(1).public().clone();
+    let report = verify(&archive, std::slice::from_ref(&root), &|_| {}).await.unwrap();
+    let extra: Vec<_> = planted.iter().map(|(_, name)| (Verdict::Extra, (*name).to_owned())).collect();
+    assert_eq!(found(&report), expected(&extra, &[]));
+    let line = json!({
+        "name": "planted", "archive": place.path(), "changes": {}, "keys": [root], "trails": [],
+        "shallow": false, "checkpoints": {}, "since": {},
+    });
+    assert_eq!(other_answer(&batch(&[line])[0]), answer(&Ok(report)));
 }

@@ -9,7 +9,7 @@ use auditkeep_archive::layout::JOURNAL;
 use auditkeep_archive::leaf::Leaf;
 use auditkeep_archive::seal::seal;
 use auditkeep_archive::standing::Standing;
-use auditkeep_archive::trail::{self, Stamp, TrailError};
+use auditkeep_archive::trail::{self, TrailError};
 use auditkeep_archive::verify::verify;
 use auditkeep_archive::{journal, local};
 use futures::FutureExt;
@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
-use crate::building::{TRAIL, addition, create, key, with_commits};
+use crate::building::{TRAIL, addition, create, key, stamp, with_commits};
 use crate::faults::{Fault, FaultyStore};
 
 type Work = fn(Arc<dyn ObjectStore>) -> BoxFuture<'static, Result<(), TrailError>>;
@@ -33,16 +33,13 @@ struct Operation {
     is_done: fn(&Standing, Option<&Standing>, u64) -> bool,
 }
 
-fn stamp() -> Stamp {
-    Stamp { time: Timestamp::UNIX_EPOCH, writer: "test".to_owned() }
-}
-
 async fn open(store: Arc<dyn ObjectStore>) -> Result<Archive, TrailError> {
     Ok(Archive::open(store).await?)
 }
 
 /// Appends the bytes that are not there yet, as a collector does.
 async fn collect(archive: &Archive, records: &[&[u8]]) -> Result<(), TrailError> {
+    journal::begin(archive, &key(1), &stamp()).await?;
     loop {
         let head = trail::head(archive, TRAIL).await?;
         let done = usize::try_from(head.as_ref().map_or(0, |head| head.body.number)).unwrap();
@@ -229,7 +226,7 @@ async fn every_write_of_every_operation() {
 async fn a_directory_after_a_killed_put() {
     let place = tempfile::tempdir().unwrap();
     let store: Arc<dyn ObjectStore> = Arc::new(local::DurableDirectory::new(place.path()).unwrap());
-    let faulty = Arc::new(FaultyStore::new(store.clone(), Fault::KilledBefore, 3));
+    let faulty = Arc::new(FaultyStore::new(store.clone(), Fault::KilledBefore, 5));
     assert!(faulty.outlive(with_commits(faulty.clone(), 3)).await.is_none());
     let archive = Archive::open(store.clone()).await.unwrap();
     collect(&archive, &[b"one\n", b"two\n"]).await.unwrap();

@@ -292,6 +292,7 @@ async fn write_format_2() {
         Archive::create(store.clone(), "0123456789abcdef".repeat(2), first().public, hour(0)).await.unwrap();
     let stamp = |hours| Stamp { time: hour(hours), writer: "auditkeep 2".to_owned() };
     let at = hour;
+    journal::begin(&archive, &first(), &stamp(1)).await.unwrap();
     let who = |event: ControlLeaf| event.with("who", "admin").with("reason", "policy");
     append(&store, &archive, &first(), TILL, &[&text_of(4)], vec![Event::SourceStarted.at(at(1))]).await;
     append(&store, &archive, &first(), SHOP, &[&text_of(2)], vec![Event::SourceStarted.at(at(1))]).await;

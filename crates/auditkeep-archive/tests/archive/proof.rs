@@ -22,7 +22,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::building::{self, TRAIL, addition, key};
+use crate::building::{self, TRAIL, addition, key, stamp};
 
 const FRAME: usize = FRAME_RAW_BYTES;
 
@@ -380,6 +380,7 @@ async fn one_of_two_keys_that_the_archive_was_made_with() {
         Manifest { format: 2, id: "0".repeat(32), created: Timestamp::UNIX_EPOCH, keys: keys.clone() };
     store.put(&layout::manifest(), canonical::to_vec(&manifest).unwrap().into()).await.unwrap();
     let archive = Archive::open(store).await.unwrap();
+    journal::begin(&archive, &key(1), &stamp()).await.unwrap();
     let head = grow(&archive, &key(1), None, &[b"one\n"], 4).await;
     grow(&archive, &key(2), Some(&head), &[b"two\n"], 8).await;
     let proof = make(&archive, &event(2, 4, 4)).await.unwrap();

@@ -12,7 +12,7 @@ use auditkeep_archive::journal;
 use auditkeep_archive::layout::{self, JOURNAL};
 use auditkeep_archive::leaf::Leaf;
 use auditkeep_archive::seal::{Sealed, seal};
-use auditkeep_archive::trail::{self, Stamp, TrailError};
+use auditkeep_archive::trail::{self, TrailError};
 use auditkeep_archive::verify::{Depth, Report, Verdict, Verification, verify};
 use auditkeep_core::integrity::{canonical, note};
 use jiff::Timestamp;
@@ -20,14 +20,10 @@ use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use self::two_faced::TwoFaced;
-use crate::building::{TRAIL, append, key, with_commits};
+use crate::building::{TRAIL, append, key, stamp, with_commits};
 
 fn store() -> Arc<dyn ObjectStore> {
     Arc::new(InMemory::new())
-}
-
-fn stamp() -> Stamp {
-    Stamp { time: Timestamp::UNIX_EPOCH, writer: "test".to_owned() }
 }
 
 async fn sealed(archive: &Archive) -> Sealed {

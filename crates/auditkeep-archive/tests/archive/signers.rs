@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auditkeep_archive::archive::Archive;
 use auditkeep_archive::commit::Commit;
-use auditkeep_archive::layout;
 use auditkeep_archive::signer::{SignError, Signer};
 use auditkeep_archive::trail::{self, Addition, Append, Head, TrailError};
 use auditkeep_archive::verify::verify;
+use auditkeep_archive::{journal, layout};
 use auditkeep_core::integrity::canonical;
 use auditkeep_core::integrity::hash::Sha256;
 use auditkeep_core::integrity::key::VerifyingKey;
@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::building::{TRAIL, addition};
+use crate::building::{TRAIL, addition, stamp};
 use crate::faults::{Fault, FaultyStore};
 
 #[derive(Debug)]
@@ -37,7 +37,10 @@ impl EcdsaSigner {
     }
 
     async fn archive(&self, store: Arc<dyn ObjectStore>) -> Archive {
-        Archive::create(store, "0".repeat(32), self.public.clone(), Timestamp::UNIX_EPOCH).await.unwrap()
+        let made = Archive::create(store, "0".repeat(32), self.public.clone(), Timestamp::UNIX_EPOCH).await;
+        let archive = made.unwrap();
+        journal::begin(&archive, self, &stamp()).await.unwrap();
+        archive
     }
 }
 

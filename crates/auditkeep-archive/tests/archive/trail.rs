@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
-use auditkeep_archive::layout;
+use auditkeep_archive::layout::{self, JOURNAL};
 use auditkeep_archive::trail::{self, Append, TrailError};
 use auditkeep_archive::verify::verify;
+use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
@@ -51,6 +52,26 @@ async fn the_second_of_two_is_told_and_goes_on() {
     assert_eq!(head.hash, first.hash);
     append(&archive, Some(&head), b"two\n").await;
     assert_whole(&archive, 2).await;
+}
+
+/// Whoever appended to what is left would hide that the rest is lost.
+#[tokio::test]
+async fn a_history_that_has_gone_is_not_begun_anew() {
+    for lost in [layout::trails(), layout::trail(JOURNAL)] {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        with_commits(store.clone(), 2).await;
+        let objects: Vec<_> = store.list(None).try_collect().await.unwrap();
+        for object in objects {
+            if object.location.prefix_matches(&lost) {
+                store.delete(&object.location).await.unwrap();
+            }
+        }
+        let archive = Archive::open(store).await.unwrap();
+        let addition = addition(&archive, None, b"new\n").await;
+        let refused = trail::append(&archive, &key(1), "local.local.other.log-files", None, addition).await;
+        assert!(matches!(refused, Err(TrailError::NoJournal)), "{refused:?}");
+        assert!(trail::head(&archive, JOURNAL).await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]

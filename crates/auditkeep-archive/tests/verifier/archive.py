@@ -13,7 +13,10 @@ from objects import (
     record, sha256, split_note, text, tree_of,
 )
 
-COMMIT_NAME = re.compile(r"trails/([^/]+)/commits/([0-9]{20})\.json")
+PART = re.compile("[A-Za-z0-9_=-][A-Za-z0-9._=-]*")  # of a name (§1)
+COMMIT_NAME = re.compile(rf"trails/({PART.pattern})/commits/([0-9]{{20}})\.json")
+# What no object's name can have: control characters, and bytes that are not UTF-8, as `os` gives them.
+NOT_IN_NAMES = re.compile("[\x00-\x1f\x7f\udc80-\udcff]")
 
 
 def commit_name(trail, commit_number):
@@ -55,7 +58,8 @@ def names_below(directory):
     names = set()
     for folder, _, files in os.walk(directory, onerror=fail):
         for file in files:
-            names.add(os.path.relpath(os.path.join(folder, file), directory).replace(os.sep, "/"))
+            name = os.path.relpath(os.path.join(folder, file), directory).replace(os.sep, "/")
+            names.add(NOT_IN_NAMES.sub(lambda found: f"%{ord(found.group()) & 0xFF:02X}", name))
     return names
 
 

@@ -1088,6 +1088,15 @@ class Journal(ArchiveTest):
         shutil.rmtree(self.file("trails/journal"))
         self.check([("MISSING", "trails/journal")])
 
+    def test_all_trails_gone(self):
+        self.build()
+        shutil.rmtree(self.file("trails"))
+        self.check([])  # as if it had just been made
+        for name in ("raw/x.zst", "trails/x/notes"):
+            self.write(name, b"")
+            self.check([("MISSING", "trails/journal"), ("EXTRA", name)])
+            self.remove(name)
+
     def test_trail_gone(self):
         self.build()
         shutil.rmtree(self.file(f"trails/{OTHER}"))

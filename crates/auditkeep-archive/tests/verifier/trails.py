@@ -5,7 +5,7 @@ Part of the verifier in `verify.py`; see there what it is for.
 
 import json
 
-from archive import COMMIT_NAME, Pin, commit_name, pins_of_heads, read_commit
+from archive import COMMIT_NAME, PART, Pin, commit_name, pins_of_heads, read_commit
 from objects import (
     MANIFEST, JOURNAL, Damaged, Unreadable, UnknownKey, add_to_frontier, by_id, canonical, check_note, names_an_object, newer,
     newer_format, open_segment, parse_canonical, parse_key, parse_time, segment_fault, sha256, tree_of, understood, NoteText,
@@ -14,6 +14,11 @@ from standing import Trust, fold, keys_put_in_force, standing_after
 
 DAY = 86400 * 10**9  # nanoseconds
 CHAIN_START = "00" * 32
+
+
+def is_evidence(name):
+    """Whether it is there because something was collected (§7.2, 4)."""
+    return name.startswith(("raw/", "trails/")) and not f"{name}/".startswith(f"trails/{JOURNAL}/")
 
 
 class Misplaced(Exception):
@@ -30,6 +35,7 @@ class Verifier:
         self.shallow = shallow
         self.findings = []
         self.archive_id = None
+        self.version = None  # what archive.json says, if it can be believed
         self.trust = Trust(roots)
         self.bases = {}  # trail -> the Commit after which an incremental verification begins
         self.believed = {}  # trail -> its Commits that stood steps 1 to 3
@@ -83,7 +89,7 @@ class Verifier:
         try:
             value = parse_canonical(stored)
             MANIFEST(value, "archive.json")
-            self.archive_id = value["id"]
+            self.archive_id, self.version = value["id"], value["format"]
         except Damaged as error:
             self.identify(first)
             self.accuse("MODIFIED", "archive.json", error)
@@ -356,6 +362,8 @@ class Verifier:
         for trail, pin in beyond.items():
             detail = f"it ends at commit {self.store.numbers[trail][-1]}, and {pin.said_by} names commit {pin.number}"
             self.accuse("TRUNCATED", f"trails/{trail}", detail)
+        if self.version == 2 and not self.store.numbers.get(JOURNAL) and any(map(is_evidence, self.store.names)):
+            self.accuse("MISSING", f"trails/{JOURNAL}", "it begins before anything else is stored")
 
     def check_pinned_commit(self, pin, base):
         """If it is not there or not believed, it was accused already."""
@@ -445,7 +453,9 @@ class Verifier:
             parts = name.split("/")
             if parts[0] == "raw" and not self.only and not self.since and name not in self.named:
                 self.remark("EXTRA", name, "no commit names it")
-            elif parts[0] == "trails" and (len(parts) == 2 or self.concerns(parts[1])):
+            elif parts[0] == "trails" and not (len(parts) > 2 and PART.fullmatch(parts[1])):
+                self.remark("EXTRA", name, "it is of no trail")
+            elif parts[0] == "trails" and self.concerns(parts[1]):
                 match = COMMIT_NAME.fullmatch(name)
                 is_commit = match and int(match.group(2)) > 0
                 if not is_commit and parts[2:] != ["head"]:

@@ -1,7 +1,9 @@
 //! Sources that changed what was archived, break off, end early or are not audit logs: one file fails, and says why.
 
+use auditkeep_archive::journal;
 use auditkeep_archive::leaf::Leaf;
 use auditkeep_archive::segment::MAX_RAW_BYTES;
+use auditkeep_archive::trail::Stamp;
 use auditkeep_core::engine::Engine;
 use auditkeep_pipeline::collect::{CollectError, FileError, FileOutcome};
 use auditkeep_pipeline::source::SourceErrorKind;
@@ -11,7 +13,9 @@ use object_store::path::Path;
 use crate::logs::{File, LIVE};
 use crate::records::Grammar;
 use crate::table::RecordingTable;
-use crate::world::{World, assert_rows, failure, generation, now_ms, outcome, wait_ms, wait_until_settled};
+use crate::world::{
+    World, assert_rows, failure, generation, key, now, now_ms, outcome, wait_ms, wait_until_settled,
+};
 
 const BAD: &str = "audit/audit.log.1.2026-11-21-03-58.0";
 const GOOD: [&str; 2] = ["audit/audit.log.0.2026-11-21-03-58.0", "audit/audit.log.2.2026-11-21-03-58.0"];
@@ -185,6 +189,8 @@ async fn a_name_that_is_taken_by_other_bytes() {
         _ => None,
     });
     let path = Path::from(object.unwrap());
+    let stamp = Stamp { time: now(), writer: "test".to_owned() };
+    journal::begin(&world.archive, &key(), &stamp).await.unwrap();
     world.store.put(&path, "something else".into()).await.unwrap();
 
     let pass = world.collect().await;

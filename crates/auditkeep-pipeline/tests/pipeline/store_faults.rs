@@ -51,6 +51,7 @@ async fn pass_with_fault(logs: &ScriptedLogs, known: usize, fault: Fault, at: u6
     let done = world.commit_count().await == u64::from(known > 0) + 1;
     assert!(outcome.is_err() || done, "{fault:?} at write {at}: {outcome:?}");
     let writes = store.writes();
+    world.assert_verified().await;
 
     world.collect().await;
     assert_eq!(world.collect().await.commits, 0, "{fault:?} at write {at}");

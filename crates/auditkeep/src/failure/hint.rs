@@ -133,7 +133,8 @@ fn of_trail(error: &TrailError) -> Option<&'static str> {
         TrailError::Distrusted { .. }
         | TrailError::CheckpointMismatch { .. }
         | TrailError::Hole { .. }
-        | TrailError::NoSeal { .. } => Some(LOOK),
+        | TrailError::NoSeal { .. }
+        | TrailError::NoJournal => Some(LOOK),
     }
 }
 

@@ -90,6 +90,8 @@ pub async fn honest() -> &'static Honest {
 async fn make() -> Honest {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let archive = Archive::create(store.clone(), ID.to_owned(), first().public, hour(0)).await.unwrap();
+    let stamp = Stamp { time: hour(0), writer: "auditkeep".to_owned() };
+    journal::begin(&archive, &first(), &stamp).await.unwrap();
     let mut heads: BTreeMap<&str, Head> = BTreeMap::new();
     for round in 1..=LAST {
         in_journal(&archive, round).await;

@@ -242,6 +242,17 @@ async fn what_is_rolled_back() {
     });
     // Who signed the checkpoint is in the journal that is gone.
     attacks.push(attack.await.remarks(Vec::new()).by_checkpoint(KeyUnknown, KEPT));
+    let attack = Attack::new("all trails", |on| on.remove_below("trails/")).await;
+    let segments = honest().await.forger.names_below("raw/");
+    let attack = attack.finds(Missing, trail(JOURNAL)).finds_all(Extra, segments).remarks(Vec::new());
+    attacks.push(attack.by_checkpoint(KeyUnknown, KEPT));
+    let attack = Attack::new("to a note in a trail", |on| {
+        on.remove_below("trails/");
+        on.remove_below("raw/");
+        on.put("trails/x/notes", "notes");
+    });
+    let attack = attack.await.finds(Missing, trail(JOURNAL)).finds(Extra, "trails/x/notes");
+    attacks.push(attack.remarks(Vec::new()).by_checkpoint(KeyUnknown, KEPT));
     let attack = Attack::new("to nothing at all", |on| on.remove_below("")).await;
     attacks.push(attack.unreadable());
     check(attacks).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use auditkeep_archive::archive::Archive;
+use auditkeep_archive::journal;
 use auditkeep_archive::layout::JOURNAL;
 use auditkeep_archive::leaf::Leaf;
 use auditkeep_archive::verify::Verdict::{Extra, Forked, Reordered};
@@ -15,7 +16,7 @@ use super::super::honest::{
     A, C, FIRST_KEY_TO, JOURNAL_LAST, KEPT_TO, LAST, LAST_SEAL, TRAILS, first, honest, hour, pen, second,
 };
 use super::super::pen::Pen;
-use crate::building::append;
+use crate::building::{append, key, stamp};
 
 use super::super::{Attack, KEPT, check};
 
@@ -107,6 +108,7 @@ fn repin(on: &mut Forger, trail: &str) {
 async fn of_another_archive() -> Attack {
     let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let archive = Archive::create(store.clone(), "f".repeat(32), first().public, hour(1)).await.unwrap();
+    journal::begin(&archive, &key(1), &stamp()).await.unwrap();
     append(&archive, None, b"another line\n").await;
     let other = Forger::of(&store).await;
     let attack = Attack::new("another archive", |on| *on = other).await;
