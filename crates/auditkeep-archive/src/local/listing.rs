@@ -90,13 +90,11 @@ impl Iterator for Walk {
             }
             let (entries, length) = self.open.last_mut()?;
             self.location.truncate(*length);
-            let found = match entries.next() {
-                Some(entry) => entry.map_err(failed).and_then(|entry| self.look(&entry)),
-                None => {
-                    self.open.pop();
-                    continue;
-                }
+            let Some(entry) = entries.next() else {
+                self.open.pop();
+                continue;
             };
+            let found = entry.map_err(failed).and_then(|entry| self.look(&entry));
             if let Some(found) = found.transpose() {
                 return Some(found);
             }
