@@ -35,6 +35,7 @@ pub enum Event {
     GapOpened,
     GapClosed,
     ConfigurationChanged,
+    LogReplaced,
     ClockWentBack,
     RawRead,
     Exported,
@@ -50,7 +51,7 @@ pub enum Event {
 }
 
 impl Event {
-    const ALL: [(Self, &'static str); 19] = [
+    const ALL: [(Self, &'static str); 20] = [
         (Self::SourceStarted, "source-started"),
         (Self::SourceSilent, "source-silent"),
         (Self::SourceResumed, "source-resumed"),
@@ -58,6 +59,7 @@ impl Event {
         (Self::GapOpened, "gap-opened"),
         (Self::GapClosed, "gap-closed"),
         (Self::ConfigurationChanged, "configuration-changed"),
+        (Self::LogReplaced, "log-replaced"),
         (Self::ClockWentBack, "clock-went-back"),
         (Self::RawRead, "raw-read"),
         (Self::Exported, "exported"),

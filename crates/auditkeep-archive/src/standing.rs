@@ -156,6 +156,7 @@ impl Standing {
                 self.witnesses.insert(leaf.text("witness")?.to_owned(), witnessed);
             }
             Event::ConfigurationChanged
+            | Event::LogReplaced
             | Event::ClockWentBack
             | Event::RawRead
             | Event::Exported

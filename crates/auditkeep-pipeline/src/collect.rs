@@ -71,6 +71,8 @@ pub struct Pass {
     pub commits: u64,
     /// Names of gaps that this pass found: bytes that may be lost.
     pub gaps_opened: Vec<String>,
+    /// Names of log files that begin like others and go on differently.
+    pub logs_replaced: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -167,8 +169,9 @@ impl Collector<'_> {
         let vanished = self.vanished(&listed, files, &writer).await;
         writer.finish(vanished).await?;
         writer.correct(&mut passes);
-        let Totals { new_bytes, commits, gaps_opened } = writer.totals();
-        Ok(Pass { instance: instance.clone(), trail, files: passes, new_bytes, commits, gaps_opened })
+        let Totals { new_bytes, commits, gaps_opened, logs_replaced } = writer.totals();
+        let instance = instance.clone();
+        Ok(Pass { instance, trail, files: passes, new_bytes, commits, gaps_opened, logs_replaced })
     }
 
     /// The cursors whose files have vanished unread, as far as that can be told.

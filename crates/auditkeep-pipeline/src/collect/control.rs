@@ -25,10 +25,20 @@ pub(super) struct Known<'a> {
     /// Gaps that were open before the pass looked at any file.
     pub(super) gaps_before: &'a BTreeSet<String>,
     pub(super) sightings: &'a Sightings,
+    /// By cursor key: files that begin like others.
+    pub(super) replaced: &'a BTreeMap<String, Replaced>,
     /// Cursor keys of files that have vanished, and the offsets of the cursors then.
     pub(super) vanished: &'a BTreeMap<String, u64>,
     /// Once the pass has seen everything: after how long without bytes the source counts as silent.
     pub(super) silent_after: Option<Duration>,
+}
+
+/// A log file that begins like another one and goes on differently, or has less.
+pub(super) struct Replaced {
+    pub(super) log: String,
+    /// The key of the other one's cursor, and how much of it is archived.
+    pub(super) cursor: String,
+    pub(super) archived: u64,
 }
 
 impl Known<'_> {
@@ -38,6 +48,7 @@ impl Known<'_> {
         let standing = head.body.standing();
         let mut leaves = self.configuration(head);
         leaves.extend(self.resumed(&standing));
+        leaves.extend(self.replaced(head));
         leaves.extend(self.closed(&standing));
         leaves.extend(self.opened(head, &standing));
         leaves.extend(self.silent(head, &standing));
@@ -64,6 +75,20 @@ impl Known<'_> {
     fn resumed(&self, standing: &Standing) -> Option<ControlLeaf> {
         let was_away = matches!(standing.state, Some(State::Silent | State::Stopped));
         (!self.received.is_empty() && was_away).then(|| Event::SourceResumed.at(self.now))
+    }
+
+    /// Said where the first bytes of such a file come, unless another collector has been there first.
+    fn replaced(&self, head: &Head) -> Vec<ControlLeaf> {
+        let is_new = |key: &String| {
+            let mut received = self.received.iter();
+            !head.body.cursors.contains_key(key) && received.any(|leaf| leaf.cursor_key() == *key)
+        };
+        let replaced = self.replaced.iter().filter(|(key, _)| is_new(key));
+        let leaf = |(key, replaced): (&String, &Replaced)| {
+            let leaf = Event::LogReplaced.at(self.now).with("log", &replaced.log).with("as", key);
+            leaf.with("cursor", &replaced.cursor).with("archived", replaced.archived)
+        };
+        replaced.map(leaf).collect()
     }
 
     fn closed(&self, standing: &Standing) -> Vec<ControlLeaf> {

@@ -32,22 +32,45 @@ pub(super) async fn read(
 ) -> Result<FileOutcome, CollectError> {
     let received = (collector.now)();
     let quiet = is_quiet(collector, selected, received);
-    let begun = match generation::begin(collector, instance, selected, files, quiet, writer).await {
-        Ok(begun) => begun,
-        Err(outcome) => {
-            // Whatever is in a file that was listed with bytes in it may be what another one would be missed for.
-            if selected.log.size > 0 || !matches!(outcome, FileOutcome::Empty) {
-                writer.sightings().miss(&selected.family);
-            }
-            return Ok(outcome);
+    // Generations that begin like the file, and that it is not.
+    let mut others: Vec<Cursor> = Vec::new();
+    loop {
+        let begun =
+            match generation::begin(collector, instance, selected, files, quiet, &others, writer).await {
+                Ok(begun) => begun,
+                Err(outcome) => {
+                    // Whatever is in a file that was listed with bytes in it may be what another one would be missed for.
+                    if selected.log.size > 0 || !matches!(outcome, FileOutcome::Empty) {
+                        writer.sightings().miss(&selected.family);
+                    }
+                    return Ok(outcome);
+                }
+            };
+        let (start, is_sure) = (begun.start.clone(), begun.is_sure);
+        if let Some(other) = others.last().filter(|_| start.offset == 0) {
+            writer.replace(&start.key(), &selected.log.name, other);
         }
-    };
-    writer.sightings().see(&begun.start.key());
-    let mut reader = FileReader::new(collector, instance, selected, received, (begun.format, begun.start));
-    match reader.run(begun.head, begun.rest, quiet, writer).await {
-        Ok(outcome) => Ok(outcome),
-        Err(Stop::File(error)) => Ok(FileOutcome::Failed(error)),
-        Err(Stop::Pass(error)) => Err(error),
+        let mut reader =
+            FileReader::new(collector, instance, selected, received, (begun.format, begun.start));
+        let outcome = match reader.run(begun.head, begun.rest, quiet, writer).await {
+            // RDS alone says what a file is called: what somebody imports under a name may be anything.
+            Err(Stop::File(FileError::Changed { .. }))
+                if collector.kind == SourceKind::LogFiles && !others.contains(&start) =>
+            {
+                others.push(start);
+                continue;
+            }
+            Ok(outcome) => outcome,
+            Err(Stop::File(error)) => {
+                if !is_sure {
+                    writer.sightings().miss(&selected.family);
+                }
+                FileOutcome::Failed(error)
+            }
+            Err(Stop::Pass(error)) => return Err(error),
+        };
+        writer.sightings().see(&start.key());
+        return Ok(outcome);
     }
 }
 
@@ -218,12 +241,13 @@ impl<'a> FileReader<'a> {
     }
 
     async fn end(&mut self, quiet: bool, writer: &mut TrailWriter<'_>) -> Result<FileOutcome, Stop> {
-        if self.position < self.archived {
-            let log = self.selected.log.name.clone();
-            return Err(FileError::Shrunk { log, archived: self.archived }.into());
-        }
         let end = (self.position, self.last_byte.as_ref());
         let settled = has_ended(self.collector, self.selected, quiet, end);
+        if self.position < self.archived {
+            // A transfer may end early, and a listing be late; a file that has long been as short as it came is another one.
+            let (log, archived) = (self.selected.log.name.clone(), self.archived);
+            return Err(if settled { self.changed() } else { FileError::Shrunk { log, archived } }.into());
+        }
         let complete_to = self.framed_from + self.framer.finish(settled);
         if !self.finish_storing(writer).await? {
             return Ok(FileOutcome::Overtaken);

@@ -8,7 +8,7 @@ use auditkeep_archive::leaf::{Leaf, SegmentLeaf};
 use auditkeep_archive::trail::{self, Addition, Append, Head, Stamp};
 use jiff::Timestamp;
 
-use super::control::{self, Known};
+use super::control::{self, Known, Replaced};
 use super::selection::{self, Listing, Selected};
 use super::sightings::{Sightings, is_whole};
 use super::{CollectError, Collector, FileOutcome, FilePass};
@@ -34,6 +34,8 @@ pub(super) struct TrailWriter<'a> {
     overtaken: HashSet<String>,
     overtaken_logs: HashSet<String>,
     sightings: Sightings,
+    /// By cursor key: files that begin like others.
+    replaced: BTreeMap<String, Replaced>,
     /// Cursor keys of files that have vanished, with the cursors' offsets; known once the pass has looked at every file.
     vanished: BTreeMap<String, u64>,
     has_seen_all: bool,
@@ -46,6 +48,7 @@ pub(super) struct Totals {
     pub(super) new_bytes: u64,
     pub(super) commits: u64,
     pub(super) gaps_opened: Vec<String>,
+    pub(super) logs_replaced: Vec<String>,
 }
 
 /// How far a cursor has come.
@@ -92,6 +95,7 @@ impl<'a> TrailWriter<'a> {
             overtaken: HashSet::new(),
             overtaken_logs: HashSet::new(),
             sightings: Sightings::default(),
+            replaced: BTreeMap::new(),
             vanished: BTreeMap::new(),
             has_seen_all: false,
             totals: Totals::default(),
@@ -104,6 +108,12 @@ impl<'a> TrailWriter<'a> {
 
     pub(super) fn sightings(&mut self) -> &mut Sightings {
         &mut self.sightings
+    }
+
+    /// A file, with this cursor from its beginning on, begins like another one and goes on differently.
+    pub(super) fn replace(&mut self, key: &str, log: &str, other: &Cursor) {
+        let replaced = Replaced { log: log.to_owned(), cursor: other.key(), archived: other.offset };
+        self.replaced.insert(key.to_owned(), replaced);
     }
 
     pub(super) fn recognise(&mut self, unchanged: &[LogFile]) {
@@ -157,7 +167,8 @@ impl<'a> TrailWriter<'a> {
     /// Commits what is pending and what there is to say; with neither it does nothing.
     async fn commit(&mut self) -> Result<(), CollectError> {
         while let Some(addition) = self.addition() {
-            let opened: Vec<String> = addition.leaves.iter().filter_map(opened_gap).collect();
+            let opened = texts_of(&addition.leaves, Event::GapOpened, "gap");
+            let replaced = texts_of(&addition.leaves, Event::LogReplaced, "log");
             let key = self.collector.key;
             match trail::append(self.collector.archive, key, &self.trail, self.head.as_ref(), addition)
                 .await?
@@ -167,6 +178,7 @@ impl<'a> TrailWriter<'a> {
                     self.totals.new_bytes += self.pending_bytes;
                     self.totals.commits += 1;
                     self.totals.gaps_opened.extend(opened);
+                    self.totals.logs_replaced.extend(replaced);
                     self.pending.clear();
                     self.pending_bytes = 0;
                     self.head = Some(head);
@@ -214,6 +226,7 @@ impl<'a> TrailWriter<'a> {
             received: self.pending.iter().filter_map(|pending| pending.segment.as_ref()).collect(),
             gaps_before: &self.gaps_before,
             sightings: &self.sightings,
+            replaced: &self.replaced,
             vanished: &self.vanished,
             silent_after: self.collector.silent_after.filter(|_| self.has_seen_all),
         }
@@ -280,9 +293,10 @@ impl<'a> TrailWriter<'a> {
     }
 }
 
-fn opened_gap(leaf: &Leaf) -> Option<String> {
-    let control = leaf.control().filter(|control| control.is(Event::GapOpened))?;
-    control.text("gap").map(str::to_owned)
+/// What the leaves of one event say of one thing.
+fn texts_of(leaves: &[Leaf], event: Event, detail: &str) -> Vec<String> {
+    let controls = leaves.iter().filter_map(Leaf::control).filter(|leaf| leaf.is(event));
+    controls.filter_map(|leaf| leaf.text(detail)).map(str::to_owned).collect()
 }
 
 fn reached(cursors: &BTreeMap<String, Cursor>, key: &str) -> Reached {

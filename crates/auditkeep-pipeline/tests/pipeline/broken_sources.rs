@@ -72,19 +72,6 @@ async fn breaks(collected_before: bool, damage: impl Fn(&mut File), expected: im
 }
 
 #[tokio::test]
-async fn a_changed_beginning() {
-    for part in [1, 2] {
-        let change = |file: &mut File| {
-            // Behind the first record, which is what the file is known by.
-            let (first, second) = (file.records[0].1, file.records[19].0);
-            let position = first + (second - first) / part - 1;
-            file.bytes[usize::try_from(position).unwrap()] ^= 1;
-        };
-        breaks(true, change, |error| matches!(error, FileError::Changed { log, .. } if log == BAD)).await;
-    }
-}
-
-#[tokio::test]
 async fn a_file_that_became_shorter() {
     let shrink = |file: &mut File| file.shown = usize::try_from(file.records[10].0).unwrap();
     breaks(true, shrink, |error| matches!(error, FileError::Shrunk { log, .. } if log == BAD)).await;

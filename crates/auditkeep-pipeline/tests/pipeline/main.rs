@@ -24,6 +24,7 @@ mod logs;
 mod postgres;
 mod proofs;
 mod records;
+mod replaced;
 mod rotation;
 mod simulation;
 mod sources;

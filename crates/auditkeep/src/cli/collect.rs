@@ -69,6 +69,7 @@ pub struct InstanceResult {
     pub commits: u64,
     /// Names of the gaps that were found: bytes that may be lost.
     pub gaps_opened: Vec<String>,
+    pub logs_replaced: Vec<String>,
     pub failures: Vec<Failed>,
 }
 
@@ -243,6 +244,7 @@ impl InstanceResult {
             new_bytes: 0,
             commits: 0,
             gaps_opened: Vec::new(),
+            logs_replaced: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -256,6 +258,7 @@ impl InstanceResult {
             new_bytes: pass.new_bytes,
             commits: pass.commits,
             gaps_opened: pass.gaps_opened.clone(),
+            logs_replaced: pass.logs_replaced.clone(),
             failures: pass.failures().map(|(log, error)| Failed::of(log, error)).collect(),
             ..Self::empty(&pass.instance)
         }
@@ -414,6 +417,13 @@ pub async fn finish(
     for instance in &collection.instances {
         for gap in &instance.gaps_opened {
             talk(&format!("{}: bytes may be lost: {}", instance.instance, escape::line(gap)));
+        }
+        for log in &instance.logs_replaced {
+            talk(&format!(
+                "{}: `{}` begins like a log that is archived and goes on otherwise; both are kept. Find out who can write to it",
+                instance.instance,
+                escape::line(log)
+            ));
         }
     }
     if derive {

@@ -1,7 +1,11 @@
 //! Which generation a log file is: its format, and the cursor from which to go on.
 //!
 //! Identity is the hash of the file's first complete record, because names are reused. A file that does not hold one yet is left
-//! for a later pass.
+//! for a later pass. Where files begin alike and go on differently, which should never happen at a database, each is a generation of its
+//! own; which one a file is shows only when it is read to where the archive ends.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use auditkeep_archive::commit::{CHAIN_START, Cursor, cursor_key};
 use auditkeep_core::format::{self, Format, NotAnAuditLog, Seen};
@@ -19,22 +23,25 @@ use crate::source::{Instance, LogBytes, LogFiles};
 /// Enough to know a file's format and its first record.
 const HEAD_BYTES: usize = 64 << 10;
 
-/// A file of which is known which generation it is.
+/// A file of which is known which generation it is, or may be.
 pub(super) struct Begun {
     pub(super) format: Format,
     /// The cursor from which to go on.
     pub(super) start: Cursor,
+    /// No other generation begins like it.
+    pub(super) is_sure: bool,
     pub(super) head: Bytes,
     pub(super) rest: LogBytes,
 }
 
-/// Opens the file and finds out which generation it is, or why that cannot be told.
+/// Opens the file and finds out which generation it is, or why that cannot be told. It is none of `others`.
 pub(super) async fn begin(
     collector: &Collector<'_>,
     instance: &Instance,
     selected: &Selected,
     files: &dyn LogFiles,
     quiet: bool,
+    others: &[Cursor],
     writer: &TrailWriter<'_>,
 ) -> Result<Begun, FileOutcome> {
     let mut bytes = match files.open(&selected.log.name).await {
@@ -47,8 +54,8 @@ pub(super) async fn begin(
         return Err(FileOutcome::Empty);
     }
     let complete = at_end && has_ended(collector, selected, quiet, (head.len() as u64, head.last()));
-    match identify(instance, selected, &head, complete, writer) {
-        Ok(Some((format, start))) => Ok(Begun { format, start, head, rest: bytes }),
+    match identify(instance, selected, &head, complete, others, writer) {
+        Ok(Some((format, start, is_sure))) => Ok(Begun { format, start, is_sure, head, rest: bytes }),
         Ok(None) => Err(FileOutcome::NoRecordYet),
         // Too little to tell what it is, but it may become a record: all of them begin with a time.
         Err(NotAnAuditLog { seen: Seen::Text(_), .. })
@@ -72,20 +79,29 @@ async fn read_head(bytes: &mut LogBytes) -> Result<(Bytes, bool), FileError> {
     Ok((head.into(), false))
 }
 
-/// The cursor from which to go on: the file's own, or one at its beginning. None while its first record is incomplete.
+/// The cursor from which to go on, the file's own or one at its beginning, and whether it can be no other one. None while its first
+/// record is incomplete.
 fn identify(
     instance: &Instance,
     selected: &Selected,
     head: &[u8],
     complete: bool,
+    others: &[Cursor],
     writer: &TrailWriter<'_>,
-) -> Result<Option<(Format, Cursor)>, NotAnAuditLog> {
+) -> Result<Option<(Format, Cursor, bool)>, NotAnAuditLog> {
     let format = format::detect(instance.engine, &selected.log.name, head)?;
     let Some(first) = format::first_record(format, head, complete) else { return Ok(None) };
-    let generation = Sha256::of(first).short();
-    if let Some(known) = writer.cursors().get(&cursor_key(&selected.family, &generation)) {
-        return Ok(Some((format, known.clone())));
+    let first_hash = Sha256::of(first);
+    let alike = alike(selected, &first_hash, writer.cursors());
+    if let Some(known) = alike.iter().find(|known| others.iter().all(|other| other.key() != known.key())) {
+        return Ok(Some((format, (*known).clone(), alike.len() == 1)));
     }
+    let taken = |generation: &String| alike.iter().any(|known| known.generation == *generation);
+    let Some(generation) = generations(&first_hash).find(|generation| !taken(generation)) else {
+        // More files than there are numbers began alike: whatever is going on, the file fails as one that was changed.
+        let last = others.last().or(alike.last().copied());
+        return Ok(last.map(|last| (format, last.clone(), true)));
+    };
     let cursor = Cursor {
         log: selected.log.name.clone(),
         family: selected.family.clone(),
@@ -101,7 +117,22 @@ fn identify(
         settled: false,
         evidence_only: false,
     };
-    Ok(Some((format, cursor)))
+    Ok(Some((format, cursor, alike.is_empty())))
+}
+
+/// The names that a generation can have whose first record has that hash (`docs/spec/archive.md`, §4): its own, and those of files
+/// that begin like another one.
+fn generations(first: &Sha256) -> impl Iterator<Item = String> {
+    let numbered = |number: u8| Sha256::of(&[&first.0[..], &[number]].concat()).short();
+    std::iter::once(first.short()).chain((2..=u8::MAX).map(numbered))
+}
+
+/// The generations of the file's family that begin like it, the likeliest first.
+fn alike<'a>(selected: &Selected, first: &Sha256, cursors: &'a BTreeMap<String, Cursor>) -> Vec<&'a Cursor> {
+    let known = |generation: String| cursors.get(&cursor_key(&selected.family, &generation));
+    let mut alike: Vec<&Cursor> = generations(first).filter_map(known).collect();
+    alike.sort_by_key(|cursor| (cursor.log != selected.log.name, Reverse(cursor.listed.last_written_ms)));
+    alike
 }
 
 fn day_of(format: Format, first_record: &[u8]) -> String {
