@@ -65,6 +65,10 @@ impl Failure {
         &self.message
     }
 
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     pub fn code(&self) -> Exit {
         self.code
     }

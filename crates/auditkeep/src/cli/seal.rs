@@ -47,6 +47,9 @@ struct WitnessAnswer {
     contradicts: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<Witnessed>,
+    /// It answered, and did not take the seal.
+    #[serde(skip)]
+    refused: bool,
     #[serde(skip)]
     hint: Option<String>,
 }
@@ -134,12 +137,13 @@ impl Answer {
         ))?;
         for witness in &self.witnesses {
             let name = escape::line(&witness.witness);
+            let missed = if witness.refused { "did not get the seal" } else { "not reached" };
             let state = match (witness.reached, &witness.last) {
                 (true, _) => "has the seal".to_owned(),
                 (false, Some(last)) => {
-                    format!("not reached; last on {} UTC", last.time.strftime("%Y-%m-%d %H:%M:%S"))
+                    format!("{missed}; last on {} UTC", last.time.strftime("%Y-%m-%d %H:%M:%S"))
                 }
-                (false, None) => "not reached, never before".to_owned(),
+                (false, None) => format!("{missed}, nor one before"),
             };
             data(&format!("witness {name}: {state}"))?;
         }
@@ -166,11 +170,20 @@ impl WitnessAnswer {
     fn of(handed: Handed) -> Self {
         let Handed { witness, outcome, last } = handed;
         match outcome {
-            Ok(()) => Self { witness, reached: true, error: None, contradicts: false, last, hint: None },
+            Ok(()) => Self {
+                witness,
+                reached: true,
+                error: None,
+                contradicts: false,
+                last,
+                refused: false,
+                hint: None,
+            },
             Err(error) => Self {
                 witness,
                 reached: false,
                 contradicts: matches!(error, WitnessError::AnotherHistory { .. }),
+                refused: !matches!(error, WitnessError::Unreachable { .. }),
                 error: Some(failure::with_causes(&error)),
                 last,
                 hint: failure::hint(&error),
@@ -180,6 +193,7 @@ impl WitnessAnswer {
 
     fn of_failure(witness: String, failure: &Failure, last: Option<Witnessed>) -> Self {
         let error = Some(failure.message().to_owned());
-        Self { witness, reached: false, error, contradicts: false, last, hint: None }
+        let hint = failure.hint().map(str::to_owned);
+        Self { witness, reached: false, error, contradicts: false, last, refused: false, hint }
     }
 }

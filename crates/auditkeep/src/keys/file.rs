@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use auditkeep_core::integrity::key::SigningKey;
+use auditkeep_pipeline::small_file;
 
 use crate::failure::Failure;
 
@@ -85,8 +86,8 @@ pub fn read(path: &Path) -> Result<SigningKey, Failure> {
             "take their permissions away: `chmod 600` on the file",
         ));
     }
-    let text =
-        std::fs::read_to_string(path).map_err(|error| failed(error.to_string(), "check the file's owner"))?;
+    let text = small_file::read_text(path)
+        .map_err(|error| failed(error.to_string(), "check the file's owner, and that it is a file"))?;
     SigningKey::from_file_text(&text).map_err(|error| {
         failed(error.to_string(), "restore the file from a copy; it must be as `auditkeep init` wrote it")
     })
