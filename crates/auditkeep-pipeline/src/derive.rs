@@ -58,6 +58,8 @@ pub struct TrailPass {
     /// Commits that the table holds now and did not before.
     pub commits: u64,
     pub accounting: Accounting,
+    /// Archived bytes after the last whole record of each file, of which no events are derived yet.
+    pub unfinished: u64,
     /// The segments of commits up to this one were given up before the table held them, so it will never have their rows.
     pub given_up_through: Option<u64>,
     pub error: Option<DeriveError>,
@@ -75,6 +77,7 @@ pub async fn derive(
             trail,
             commits: 0,
             accounting: Accounting::default(),
+            unfinished: 0,
             given_up_through: None,
             error: None,
         };
@@ -116,8 +119,15 @@ async fn derive_trail(
         number += 1;
     }
     write(table, pass, batch, &mut after, number - 1).await?;
+    pass.unfinished = unfinished(&cursors);
     progress(pass);
     Ok(())
+}
+
+/// Bytes that are archived, and wait for the rest of their record. Of a file of which no events are derived, none wait.
+pub fn unfinished(cursors: &BTreeMap<String, Cursor>) -> u64 {
+    let derived = cursors.values().filter(|cursor| !cursor.evidence_only);
+    derived.map(|cursor| cursor.offset.saturating_sub(cursor.complete_to)).sum()
 }
 
 /// The commit after which to go on: what the table holds, or beyond it what was given up.

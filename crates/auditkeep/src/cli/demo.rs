@@ -151,6 +151,7 @@ async fn collect(context: &Context, archive: &Archive) -> Result<Collection, Fai
     collect_account(archive, &*key, &account, &RdsConfig::default(), &mut collection).await?;
     emulator.shutdown().await;
     collection.tell_failures();
+    collection.take_unfinished(archive).await?;
     Ok(collection)
 }
 
