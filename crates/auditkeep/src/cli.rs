@@ -16,6 +16,7 @@ mod proof;
 mod query;
 mod retain;
 mod review;
+mod said;
 mod seal;
 mod status;
 mod verify;

@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::{Context, WRITER, now};
 use crate::failure::{self, Exit, Failure};
+use crate::new_file::NewFile;
 use crate::output::{data, escape, json, plural, talk};
-use crate::{keys, witnesses};
+use crate::witnesses;
 
 #[derive(Debug, Args)]
 #[command(
@@ -63,12 +64,14 @@ struct LostAnswer {
 pub async fn run(context: &Context, arguments: &SealArguments) -> Result<Exit, Failure> {
     let archive = context.archive().await?;
     let key = context.signing_key().await?;
+    // Before anything is sealed for it.
+    let output = arguments.output.as_deref().map(|path| NewFile::begin(path, 0o644)).transpose()?;
     let (ready, not_ready) = set_up(context).await;
     let stamp = Stamp { time: now(), writer: WRITER.to_owned() };
     let pass = seal_and_hand(&archive, &*key, &stamp, &ready).await?;
-    if let Some(path) = &arguments.output {
-        let text = String::from_utf8_lossy(&pass.sealed.bytes);
-        keys::write_new(path, text.as_bytes(), 0o644)?;
+    if let Some(mut file) = output {
+        file.write(&pass.sealed.bytes)?;
+        file.finish()?;
     }
     let known = archive.journal();
     let mut answer = Answer::of(&archive.manifest().id, pass);

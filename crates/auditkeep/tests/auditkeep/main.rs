@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod end_to_end;
 mod expiring;
+mod exporting;
 mod key_rotation;
 mod kill;
 mod odd_files;

@@ -28,7 +28,9 @@ fn configure(home: &Home, witnesses: &str) {
 fn state(ended: &Ended, name: &str) -> Value {
     let answer = ended.json();
     let witnesses = answer["witnesses"].as_array().unwrap();
-    witnesses.iter().find(|witness| witness["name"] == name).unwrap_or_else(|| panic!("{answer}")).clone()
+    let found = witnesses.iter().find(|witness| witness["name"] == name);
+    assert!(found.is_some(), "{name}: {answer}");
+    found.unwrap().clone()
 }
 
 #[test]
