@@ -195,7 +195,7 @@ impl WitnessAnswer {
     }
 
     fn of_failure(witness: String, failure: &Failure, last: Option<Witnessed>) -> Self {
-        let error = Some(failure.message().to_owned());
+        let error = Some(format!("the witness `{witness}` was not reached: {}", failure.message()));
         let hint = failure.hint().map(str::to_owned);
         Self { witness, reached: false, error, contradicts: false, last, refused: false, hint }
     }

@@ -156,3 +156,16 @@ fn a_witness_that_refuses_was_reached() {
         "it was not touched"
     );
 }
+
+/// What is wrong on the way to a witness is told with its name.
+#[test]
+fn a_witness_that_cannot_be_set_up_is_named() {
+    let home = home("[[witness]]\nname = \"bucket\"\nplace = \"s3://nowhere/x\"\n");
+    let sealed = home.run(&["seal"]);
+    assert_eq!(sealed.code, 1, "{}", sealed.stderr);
+    assert!(sealed.stderr.contains("error: the witness `bucket`"), "{}", sealed.stderr);
+    assert!(sealed.stdout.contains("witness bucket: not reached, nor one before"), "{}", sealed.stdout);
+    let verified = home.run(&["verify", "--json"]);
+    assert_eq!((verified.code, &state(&verified, "bucket")["state"]), (1, &"unreachable".into()));
+    assert!(verified.stderr.contains("error: the witness `bucket`"), "{}", verified.stderr);
+}
