@@ -136,7 +136,7 @@ impl Asked {
     pub fn failure(&self) -> Option<Failure> {
         let own = match self.state {
             State::Behind | State::Lost => {
-                "find out who can write there, and bring back what it had; `--no-witnesses` leaves witnesses out"
+                "find out who can write there, and bring back what it had; if it was moved on purpose, the next `auditkeep seal` gives it one; `--no-witnesses` leaves witnesses out"
             }
             State::Damaged => {
                 "look at what it holds, which was not touched, and bring back what it had; `--no-witnesses` leaves witnesses out"
