@@ -69,6 +69,11 @@ impl Checkpoint {
         Ok(Self { name, archive: stated.archive, number: stated.commit, body: stated.body, note, commit })
     }
 
+    /// Whether it is known to cover no trail: a commit without a seal. A note alone does not say.
+    pub fn has_no_seal(&self) -> bool {
+        self.commit.is_some() && self.seal().is_none()
+    }
+
     /// Where each trail stood, if it is more than a note.
     pub fn seal(&self) -> Option<&SealLeaf> {
         self.commit.as_ref().and_then(|commit| seal_of(&commit.body.leaves))

@@ -5,18 +5,22 @@
 //! table is derived again from the first commit whose segments are kept. Bytes are believed only after their hashes were
 //! found right.
 
+mod range;
+mod record;
+
 use std::collections::BTreeMap;
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
 use auditkeep_archive::commit::{Body, Cursor};
-use auditkeep_archive::leaf::SegmentLeaf;
-use auditkeep_archive::segment;
 use auditkeep_archive::trail::{self, TrailError};
-use auditkeep_core::engine::{Engine, UnknownEngine};
-use auditkeep_core::event::columns::{Accounting, EventColumns, RowContext};
-use auditkeep_core::format::{self, Format};
+use auditkeep_core::engine::UnknownEngine;
+use auditkeep_core::event::columns::{Accounting, EventColumns};
+use auditkeep_core::format;
 
+use self::range::{Range, ranges};
 use crate::table::{Derived, EventTable, TableError};
+
+pub use record::record_at;
 
 /// Raw bytes whose rows are gathered before they are written, about.
 const BATCH_BYTES: u64 = 64 << 20;
@@ -54,6 +58,8 @@ pub struct TrailPass {
     /// Commits that the table holds now and did not before.
     pub commits: u64,
     pub accounting: Accounting,
+    /// Archived bytes after the last whole record of each file, of which no events are derived yet.
+    pub unfinished: u64,
     /// The segments of commits up to this one were given up before the table held them, so it will never have their rows.
     pub given_up_through: Option<u64>,
     pub error: Option<DeriveError>,
@@ -71,6 +77,7 @@ pub async fn derive(
             trail,
             commits: 0,
             accounting: Accounting::default(),
+            unfinished: 0,
             given_up_through: None,
             error: None,
         };
@@ -112,8 +119,15 @@ async fn derive_trail(
         number += 1;
     }
     write(table, pass, batch, &mut after, number - 1).await?;
+    pass.unfinished = unfinished(&cursors);
     progress(pass);
     Ok(())
+}
+
+/// Bytes that are archived, and wait for the rest of their record. Of a file of which no events are derived, none wait.
+pub fn unfinished(cursors: &BTreeMap<String, Cursor>) -> u64 {
+    let derived = cursors.values().filter(|cursor| !cursor.evidence_only);
+    derived.map(|cursor| cursor.offset.saturating_sub(cursor.complete_to)).sum()
 }
 
 /// The commit after which to go on: what the table holds, or beyond it what was given up.
@@ -167,13 +181,8 @@ impl Batch {
         body: &Body,
         before: &BTreeMap<String, Cursor>,
     ) -> Result<(), DeriveError> {
-        for (key, cursor) in &body.cursors {
-            let known = before.get(key);
-            let from = known.map_or(0, |known| known.complete_to);
-            if cursor.complete_to > from && !cursor.evidence_only {
-                let range = Range { body, cursor, known, from };
-                self.add_range(archive, &range).await?;
-            }
+        for range in ranges(body, before) {
+            self.add_range(archive, &range).await?;
         }
         Ok(())
     }
@@ -194,76 +203,5 @@ impl Batch {
         format::parse(format, &raw, range.from, columns);
         self.bytes += raw.len() as u64;
         Ok(())
-    }
-}
-
-/// The complete records that one commit adds to one file.
-struct Range<'a> {
-    body: &'a Body,
-    cursor: &'a Cursor,
-    /// The cursor in the commit before, which names the segments that hold the beginning of the first record.
-    known: Option<&'a Cursor>,
-    from: u64,
-}
-
-impl Range<'_> {
-    /// The segments that hold the range, without hole.
-    fn segments(&self) -> Result<Vec<SegmentLeaf>, DeriveError> {
-        let bytes = self.from..self.cursor.complete_to;
-        self.body.segments_of(&self.cursor.key(), self.known, &bytes).ok_or_else(|| self.no_bytes())
-    }
-
-    async fn read(&self, archive: &Archive, segments: &[SegmentLeaf]) -> Result<Vec<u8>, DeriveError> {
-        let mut raw = Vec::new();
-        for leaf in segments {
-            raw.extend(segment::read(archive, leaf).await?);
-        }
-        let start = segments.first().map_or(self.from, |leaf| leaf.from);
-        let skip = usize::try_from(self.from - start).unwrap_or(usize::MAX);
-        let end = usize::try_from(self.cursor.complete_to - start).unwrap_or(usize::MAX);
-        raw.truncate(end);
-        if skip > raw.len() {
-            return Err(self.no_bytes());
-        }
-        Ok(raw.split_off(skip))
-    }
-
-    fn context(&self, segments: &[SegmentLeaf]) -> Result<RowContext, DeriveError> {
-        let source = &self.body.source;
-        let engine: Engine = source.engine.parse().map_err(|cause| DeriveError::UnknownEngine {
-            trail: self.body.trail.clone(),
-            commit: self.body.number,
-            cause,
-        })?;
-        let received = segments.last().map_or(self.body.time, |leaf| leaf.received);
-        Ok(RowContext {
-            account: source.account.clone(),
-            region: source.region.clone(),
-            engine,
-            cluster: source.cluster.clone(),
-            instance: source.instance.clone(),
-            resource_id: source.resource_id.clone(),
-            trail: self.body.trail.clone(),
-            commit_number: self.body.number,
-            received_at_us: received.as_microsecond(),
-        })
-    }
-
-    fn format(&self) -> Result<Format, DeriveError> {
-        self.cursor.format.parse().map_err(|_| DeriveError::UnknownFormat {
-            trail: self.body.trail.clone(),
-            commit: self.body.number,
-            format: self.cursor.format.clone(),
-        })
-    }
-
-    fn no_bytes(&self) -> DeriveError {
-        DeriveError::NoBytes {
-            trail: self.body.trail.clone(),
-            commit: self.body.number,
-            log: self.cursor.log.clone(),
-            from: self.from,
-            to: self.cursor.complete_to,
-        }
     }
 }

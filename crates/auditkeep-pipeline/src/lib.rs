@@ -5,6 +5,7 @@
 //! - [`collect`]: log files into the archive.
 //! - [`derive`]: commits of the archive into rows of the tables.
 //! - [`seal`]: all trails under one checkpoint, and into the hands of witnesses.
+//! - [`small_file`]: small files that somebody named.
 //! - [`source`]: where log files are read from.
 //! - [`table`]: where derived events go.
 //! - [`witness`]: who keeps checkpoints.
@@ -12,6 +13,7 @@
 pub mod collect;
 pub mod derive;
 pub mod seal;
+pub mod small_file;
 pub mod source;
 pub mod table;
 pub mod witness;

@@ -16,6 +16,7 @@ mod proof;
 mod query;
 mod retain;
 mod review;
+mod said;
 mod seal;
 mod status;
 mod verify;
@@ -33,7 +34,7 @@ use crate::config::{self, Config};
 use crate::failure::{Exit, Failure};
 use crate::keys::KeyPlace;
 use crate::place::Place;
-use crate::public_keys;
+use crate::{public_keys, witnesses};
 
 /// Name and version of this program, as commits state it.
 pub const WRITER: &str = concat!("auditkeep ", env!("CARGO_PKG_VERSION"));
@@ -158,11 +159,13 @@ impl Context {
         let key = global.key.map(|typed| KeyPlace::parse(&typed, here, &config.directory)).transpose()?;
         let s3 = config.s3.options()?;
         let configured = Self::of(config, global.json)?;
-        Ok(Self {
+        let context = Self {
             place: place.map_or(configured.place, |place| place.with_s3(s3)),
             key: key.unwrap_or(configured.key),
             ..configured
-        })
+        };
+        witnesses::check(&context.config, &context.place)?;
+        Ok(context)
     }
 
     /// What the configuration alone says.

@@ -8,6 +8,7 @@ mod s3;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use auditkeep_pipeline::small_file;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer};
 
@@ -75,7 +76,7 @@ pub struct WitnessConfig {
 /// Reads the named file, or `auditkeep.toml` in the working directory if there is one.
 pub fn load(named: Option<&Path>) -> Result<Config, Failure> {
     let path = named.unwrap_or(Path::new(FILE_NAME));
-    let text = match std::fs::read_to_string(path) {
+    let text = match small_file::read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
             return Ok(Config::default());

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::output::escape;
 
-pub use hint::hint;
+pub use hint::{AHEAD, TABLES, hint};
 
 /// The exit codes, documented in `docs/cli.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,10 @@ impl Failure {
 
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     pub fn code(&self) -> Exit {

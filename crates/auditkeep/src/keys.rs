@@ -11,14 +11,16 @@ use auditkeep_aws::kms::{KmsSigner, region_of};
 use auditkeep_core::integrity::key::VerifyingKey;
 
 use crate::failure::Failure;
+use crate::new_file::write_new;
 use crate::public_keys;
 
-pub use file::{random_seed, write_new};
+pub use file::random_seed;
 
 /// What precedes the name of a key in AWS KMS.
 const KMS_PREFIX: &str = "awskms:";
-/// Beside the configuration; that of a key file has the file's own name.
-const KMS_PUBLIC_FILE: &str = "auditkeep.pub";
+/// As `init` calls the key, and its public half.
+const KEY_FILE: &str = "auditkeep.key";
+const PUBLIC_FILE: &str = "auditkeep.pub";
 
 /// Where the signing key is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,16 +49,24 @@ impl KeyPlace {
             Some(key) if key.contains(char::is_whitespace) => {
                 Err(wrong("no key in AWS KMS has spaces in its name"))
             }
-            Some(key) => Ok(Self::Kms { key: key.to_owned(), public: configuration.join(KMS_PUBLIC_FILE) }),
+            Some(key) => Ok(Self::Kms { key: key.to_owned(), public: configuration.join(PUBLIC_FILE) }),
             None if text.is_empty() => Err(wrong("it is empty")),
             None => Ok(Self::File(base.join(text))),
         }
     }
 
-    /// The file of the public half: `auditkeep.pub` beside `auditkeep.key`, or beside the configuration.
+    /// The file of the public half: `auditkeep.pub` beside `auditkeep.key` or beside the configuration, and `NAME.pub` beside a
+    /// key file of another name, whole, so that two keys do not share one.
     pub fn public_path(&self) -> PathBuf {
         match self {
-            Self::File(path) => path.with_extension("pub"),
+            Self::File(path) if path.file_name().is_some_and(|name| name == KEY_FILE) => {
+                path.with_file_name(PUBLIC_FILE)
+            }
+            Self::File(path) => {
+                let mut name = path.clone().into_os_string();
+                name.push(".pub");
+                name.into()
+            }
             Self::Kms { public, .. } => public.clone(),
         }
     }
@@ -119,7 +129,8 @@ mod tests {
     fn places_of_keys() {
         let place = |text: &str| KeyPlace::parse(text, Path::new("base"), Path::new("conf"));
         assert_eq!(place("k.key").unwrap(), KeyPlace::File(PathBuf::from("base/k.key")));
-        assert_eq!(place("/k.key").unwrap().public_path(), Path::new("/k.pub"));
+        assert_eq!(place("/k.key").unwrap().public_path(), Path::new("/k.key.pub"));
+        assert_eq!(place("/a/auditkeep.key").unwrap().public_path(), Path::new("/a/auditkeep.pub"));
         assert_eq!(place("./awskms:x").unwrap(), KeyPlace::File(PathBuf::from("base/./awskms:x")));
         for name in ["alias/audit", "arn:aws:kms:eu-central-1:123456789012:alias/audit"] {
             let text = format!("awskms:{name}");

@@ -39,6 +39,11 @@ pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether a stream may have colours: somebody looks at it, and did not ask for none.
+pub fn may_colour(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty())
+}
+
 /// `1234567` as `1.2 MB`; powers of ten, as disks are sold.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];

@@ -60,6 +60,26 @@ impl Place {
         &self.shown
     }
 
+    /// Whether it is another place, or a place in it.
+    pub fn is_in(&self, other: &Self) -> bool {
+        match (self.url.to_file_path(), other.url.to_file_path()) {
+            (Ok(own), Ok(other)) => resolved(&own).starts_with(resolved(&other)),
+            _ => below(&self.url).starts_with(&below(&other.url)),
+        }
+    }
+
+    /// Whether a file lies in it.
+    pub fn holds(&self, file: &Path) -> bool {
+        let Ok(directory) = self.url.to_file_path() else { return false };
+        resolved(file).starts_with(resolved(&directory))
+    }
+
+    /// Whether it is a directory that nobody has made yet.
+    pub fn is_absent(&self) -> bool {
+        let path = self.url.to_file_path();
+        path.is_ok_and(|path| matches!(path.try_exists(), Ok(false)))
+    }
+
     /// The store at this place, which must be there.
     pub async fn store(&self) -> Result<Arc<dyn ObjectStore>, Failure> {
         if self.url.scheme() == "s3" {
@@ -105,9 +125,53 @@ impl Place {
     }
 }
 
+/// The address with one slash at its end, so that `s3://b/ab` is not in `s3://b/a`.
+fn below(url: &Url) -> String {
+    format!("{}/", url.as_str().trim_end_matches('/'))
+}
+
+/// The path without `..` and, as far as it exists, without symbolic links.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for there in absolute.ancestors() {
+        if let Ok(real) = there.canonicalize() {
+            return absolute.strip_prefix(there).map_or(absolute.clone(), |rest| real.join(rest));
+        }
+    }
+    absolute
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_a_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |text: &str| Place::parse(text, directory.path()).unwrap();
+        std::fs::create_dir(directory.path().join("archive")).unwrap();
+        std::os::unix::fs::symlink(directory.path().join("archive"), directory.path().join("link")).unwrap();
+        let archive = place("archive");
+        for (text, is_in) in [
+            ("archive", true),
+            ("./archive/", true),
+            ("archive/a/b", true),
+            ("link/a", true),
+            ("archive2", false),
+            (".", false),
+            ("s3://archive/a", false),
+        ] {
+            assert_eq!(place(text).is_in(&archive), is_in, "{text}");
+        }
+        assert!(archive.holds(&directory.path().join("link/note")));
+        assert!(!archive.holds(&directory.path().join("note")));
+        for (text, is_in) in
+            [("s3://b/a/", true), ("s3://b/a/c", true), ("s3://b/ab", false), ("s3://b", false)]
+        {
+            assert_eq!(place(text).is_in(&place("s3://b/a")), is_in, "{text}");
+        }
+        assert!(!place("s3://b/a").is_in(&archive));
+    }
 
     #[test]
     fn places() {

@@ -6,12 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use auditkeep_core::integrity::key::VerifyingKey;
+use auditkeep_pipeline::small_file;
 
 use crate::failure::Failure;
 
 /// Public keys, given as the text of one or as the file that holds them; at least one.
 pub fn read(text_or_path: &str) -> Result<Vec<VerifyingKey>, Failure> {
-    let text = match std::fs::read_to_string(text_or_path) {
+    let text = match small_file::read_given_text(Path::new(text_or_path)) {
         Ok(text) => text,
         Err(_) if text_or_path.contains('+') => text_or_path.to_owned(),
         Err(error) => {
@@ -42,7 +43,7 @@ pub fn replace(path: &Path, keys: &[VerifyingKey]) -> Result<(), Failure> {
     let mut lines: Vec<String> = keys.iter().map(ToString::to_string).collect();
     lines.push(String::new());
     let text = lines.join("\n");
-    if std::fs::read_to_string(path).is_ok_and(|there| there == text) {
+    if small_file::read_text(path).is_ok_and(|there| there == text) {
         return Ok(());
     }
     let directory = match path.parent() {

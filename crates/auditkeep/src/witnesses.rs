@@ -1,8 +1,10 @@
-//! The witnesses that the configuration names.
+//! The witnesses that the configuration names: setting them up to be handed a seal, and asking what they have.
+
+mod ask;
+mod check;
 
 use std::path::Path;
 
-use auditkeep_archive::checkpoint::Checkpoint;
 use auditkeep_pipeline::witness::Witness;
 use auditkeep_pipeline::witness::file::FileWitness;
 use auditkeep_pipeline::witness::store::StoreWitness;
@@ -13,9 +15,13 @@ use crate::config::{Config, WitnessConfig};
 use crate::failure::{self, Failure};
 use crate::place::Place;
 
+pub use ask::{Asked, ask};
+pub use check::check;
+
 /// A witness, or why there is none. One that cannot be set up stops no other.
 pub type Configured = (String, Result<Box<dyn Witness>, Failure>);
 
+/// All of them, to be handed a seal: a directory that is missing is made.
 pub async fn of(config: &Config) -> Vec<Configured> {
     let mut witnesses = Vec::new();
     for witness in &config.witness {
@@ -25,23 +31,30 @@ pub async fn of(config: &Config) -> Vec<Configured> {
 }
 
 async fn open(config: &WitnessConfig, directory: &Path) -> Result<Box<dyn Witness>, Failure> {
-    let name = config.name.as_str();
-    match (&config.place, &config.file, &config.webhook) {
-        (Some(place), None, None) => {
+    match &config.place {
+        Some(place) => {
             let store = Place::parse(place, directory)?.make_store().await?;
-            Ok(Box::new(StoreWitness::new(name, store)))
+            Ok(Box::new(StoreWitness::new(&config.name, store)))
         }
-        (None, Some(file), None) => Ok(Box::new(FileWitness::new(name, directory.join(file)))),
-        (None, None, Some(address)) => {
-            let address =
-                Url::parse(address).map_err(|error| bad(name, &format!("its webhook is no URL: {error}")))?;
-            Ok(Box::new(
-                WebhookWitness::new(name, address)
-                    .map_err(|error| bad(name, &failure::with_causes(&error)))?,
-            ))
+        None => without_store(config, directory),
+    }
+}
+
+/// A witness that is no directory and no bucket.
+fn without_store(config: &WitnessConfig, directory: &Path) -> Result<Box<dyn Witness>, Failure> {
+    let name = config.name.as_str();
+    match (&config.file, &config.webhook) {
+        (Some(file), None) => Ok(Box::new(FileWitness::new(name, directory.join(file)))),
+        (None, Some(address)) => {
+            let witness = WebhookWitness::new(name, webhook(name, address)?);
+            Ok(Box::new(witness.map_err(|error| bad(name, &failure::with_causes(&error)))?))
         }
         _ => Err(bad(name, "it needs one of `place`, `file` and `webhook`")),
     }
+}
+
+fn webhook(name: &str, address: &str) -> Result<Url, Failure> {
+    Url::parse(address).map_err(|error| bad(name, &format!("its webhook is no URL: {error}")))
 }
 
 fn bad(name: &str, why: &str) -> Failure {
@@ -49,19 +62,4 @@ fn bad(name: &str, why: &str) -> Failure {
         format!("the witness `{name}` in the configuration cannot be used: {why}"),
         "correct its `[[witness]]` table; `auditkeep init` in an empty directory writes examples",
     )
-}
-
-/// The newest checkpoints that the witnesses have of an archive, and what could not be asked.
-pub async fn newest(config: &Config, archive: &str) -> (Vec<Checkpoint>, Vec<Failure>) {
-    let (mut checkpoints, mut failures) = (Vec::new(), Vec::new());
-    for (_, witness) in of(config).await {
-        match witness {
-            Ok(witness) => match witness.newest(archive).await {
-                Ok(newest) => checkpoints.extend(newest),
-                Err(error) => failures.push(error.into()),
-            },
-            Err(failure) => failures.push(failure),
-        }
-    }
-    (checkpoints, failures)
 }

@@ -13,6 +13,7 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 
 use super::{Witness, WitnessError, goes_on};
+use crate::small_file;
 
 const HANDING: &str = "handing the seal to";
 const ASKING: &str = "asking";
@@ -29,7 +30,12 @@ impl StoreWitness {
 
     async fn read(&self, operation: &'static str, path: &Path) -> Result<bytes::Bytes, WitnessError> {
         let failed = |cause| WitnessError::unreachable(operation, &self.name, cause);
-        self.store.get(path).await.map_err(failed)?.bytes().await.map_err(failed)
+        let object = self.store.get(path).await.map_err(failed)?;
+        if object.meta.size > small_file::MAX_BYTES {
+            let cause = small_file::too_large().into();
+            return Err(WitnessError::Damaged { witness: self.name.clone(), cause });
+        }
+        object.bytes().await.map_err(failed)
     }
 
     fn checkpoint(&self, path: &Path, bytes: &[u8]) -> Result<Checkpoint, WitnessError> {

@@ -17,7 +17,7 @@ use auditkeep_archive::{segment, trail};
 use auditkeep_core::engine::Engine;
 use auditkeep_core::integrity::key::VerifyingKey;
 use auditkeep_pipeline::collect::{Collector, Pass};
-use auditkeep_pipeline::derive::derive;
+use auditkeep_pipeline::derive::{derive, record_at};
 use auditkeep_pipeline::source::SourceKind;
 use auditkeep_pipeline::source::disk::DiskLogs;
 use auditkeep_pipeline::table::{Derived, EventTable, TableError};
@@ -68,6 +68,7 @@ async fn prove_all(archive: &Archive, root: &VerifyingKey, logs: &[Vec<u8>]) -> 
     let (mut sizes, mut spanning) = (Vec::new(), 0);
     for event in events(archive).await {
         let named: EventRef = event.to_string().parse().unwrap();
+        assert_eq!(record_at(archive, &named).await.unwrap().as_ref(), Some(&named), "{event}");
         let file = make(archive, &named).await.unwrap().to_vec().unwrap();
         let proof = EventProof::parse("proof", &file).unwrap();
         let shown = proof.check(std::slice::from_ref(root)).unwrap();

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use auditkeep_archive::archive::Archive;
 use auditkeep_archive::signer::Signer;
-use auditkeep_archive::trail::Stamp;
+use auditkeep_archive::trail::{self, Stamp};
 use auditkeep_aws::config::{ConfigError, LoadOptions};
 use auditkeep_aws::{DiscoveredInstance, RdsAccount, RdsOptions};
 use auditkeep_pipeline::collect::{Collector, FileError, FileOutcome, Inventory, Pass, Progress};
+use auditkeep_pipeline::derive::unfinished;
 use auditkeep_pipeline::source::{Instance, LogFiles, SourceError, SourceKind};
 use clap::Args;
 use serde::Serialize;
@@ -67,6 +68,10 @@ pub struct InstanceResult {
     pub changed: u64,
     pub new_bytes: u64,
     pub commits: u64,
+    /// Archived bytes after the last whole record of each log.
+    pub unfinished_bytes: u64,
+    #[serde(skip)]
+    trail: Option<String>,
     /// Names of the gaps that were found: bytes that may be lost.
     pub gaps_opened: Vec<String>,
     pub logs_replaced: Vec<String>,
@@ -243,6 +248,8 @@ impl InstanceResult {
             changed: 0,
             new_bytes: 0,
             commits: 0,
+            unfinished_bytes: 0,
+            trail: None,
             gaps_opened: Vec::new(),
             logs_replaced: Vec::new(),
             failures: Vec::new(),
@@ -257,6 +264,7 @@ impl InstanceResult {
             changed: pass.files.iter().filter(|file| changed(&file.outcome)).count() as u64,
             new_bytes: pass.new_bytes,
             commits: pass.commits,
+            trail: Some(pass.trail.clone()),
             gaps_opened: pass.gaps_opened.clone(),
             logs_replaced: pass.logs_replaced.clone(),
             failures: pass.failures().map(|(log, error)| Failed::of(log, error)).collect(),
@@ -362,6 +370,17 @@ impl Collection {
         Ok(())
     }
 
+    /// Notes what waits for the rest of its record, in the trails as they are now.
+    pub async fn take_unfinished(&mut self, archive: &Archive) -> Result<(), Failure> {
+        for instance in &mut self.instances {
+            let Some(trail) = &instance.trail else { continue };
+            if let Some(head) = trail::head(archive, trail).await? {
+                instance.unfinished_bytes = unfinished(&head.body.cursors);
+            }
+        }
+        Ok(())
+    }
+
     fn has_failures(&self) -> bool {
         !self.failures.is_empty() || self.instances.iter().any(|instance| !instance.failures.is_empty())
     }
@@ -374,8 +393,9 @@ impl Collection {
     }
 
     pub fn table(&self) -> Rows {
-        let mut table = Rows::new(&["INSTANCE", "ENGINE", "LOGS", "CHANGED", "ARCHIVED", "COMMITS"]);
-        for column in 2..6 {
+        let mut table =
+            Rows::new(&["INSTANCE", "ENGINE", "LOGS", "CHANGED", "ARCHIVED", "COMMITS", "UNFINISHED"]);
+        for column in 2..7 {
             table.align_right(column);
         }
         for instance in &self.instances {
@@ -386,6 +406,7 @@ impl Collection {
                 instance.changed.to_string(),
                 bytes(instance.new_bytes),
                 instance.commits.to_string(),
+                bytes(instance.unfinished_bytes),
             ]);
         }
         table
@@ -426,6 +447,7 @@ pub async fn finish(
             ));
         }
     }
+    collection.take_unfinished(archive).await?;
     if derive {
         collection.derived = Some(derive::all(context, archive).await?);
     }

@@ -85,13 +85,10 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
 
     say("\n2. Verify that everything is there and unaltered\n")?;
     let roots = context.public_keys()?;
-    let verified = verify::check(
-        context.place.store().await?,
-        &Verification { roots: roots.clone(), ..Verification::default() },
-    )
-    .await?;
+    let verification = Verification { roots, ..Verification::default() };
+    let verified = verify::check(context.place.store().await?, &verification).await?;
     if !global.json {
-        verify::print(&verified, verified.holds(false))?;
+        verify::print(&verification, &verified, verified.holds(false))?;
     }
 
     say("\n3. Ask")?;
@@ -109,13 +106,12 @@ pub async fn run(global: &Global, arguments: &DemoArguments) -> Result<Exit, Fai
     )?;
     tamper::copy(&directory)?;
     let copy = Place::parse(&directory.tampered().display().to_string(), Path::new(""))?;
-    let tampered =
-        verify::check(copy.store().await?, &Verification { roots, ..Verification::default() }).await?;
+    let tampered = verify::check(copy.store().await?, &verification).await?;
     if global.json {
         let directory = directory.path().display().to_string();
         json(&Answer { directory, collected: &collected, verified: &verified, tampered: &tampered })?;
     } else {
-        verify::print(&tampered, tampered.holds(false))?;
+        verify::print(&verification, &tampered, tampered.holds(false))?;
         print_next_steps(&directory)?;
     }
     // A demo whose archive does not hold, or whose forgery is not noticed, is a failure of the product.
@@ -155,6 +151,7 @@ async fn collect(context: &Context, archive: &Archive) -> Result<Collection, Fai
     collect_account(archive, &*key, &account, &RdsConfig::default(), &mut collection).await?;
     emulator.shutdown().await;
     collection.tell_failures();
+    collection.take_unfinished(archive).await?;
     Ok(collection)
 }
 

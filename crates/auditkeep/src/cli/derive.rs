@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::failure::{self, Exit, Failure};
-use crate::output::{data, escape, json, plural, talk};
+use crate::output::{bytes, data, escape, json, plural, talk};
 use crate::progress::Bar;
 
 /// What came of a derivation, summed over all trails.
@@ -18,6 +18,8 @@ pub struct Derivation {
     pub problems: u64,
     /// Bytes that were read, all of them accounted for.
     pub bytes: u64,
+    /// Archived bytes after the last whole record of each log, which wait for the rest of theirs.
+    pub unfinished_bytes: u64,
     /// What will never be derived, because it was given up before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub given_up: Vec<GivenUp>,
@@ -81,6 +83,7 @@ impl Derivation {
         self.events += events;
         self.problems += problems;
         self.bytes += pass.accounting.bytes();
+        self.unfinished_bytes += pass.unfinished;
         if let Some(through) = pass.given_up_through {
             self.given_up.push(GivenUp { trail: pass.trail.clone(), through });
         }
@@ -98,11 +101,18 @@ impl Derivation {
         }
         let problems = match self.problems {
             0 if !self.failures.is_empty() => "some trails failed".to_owned(),
+            0 if self.unfinished_bytes > 0 => "every whole record was read".to_owned(),
             0 => "every record was read".to_owned(),
             problems => format!("{} (see the table `problems`)", plural(problems, "problem")),
         };
+        let unfinished = match self.unfinished_bytes {
+            0 => String::new(),
+            waiting => {
+                format!("; {} after the last whole record wait for the rest of theirs", bytes(waiting))
+            }
+        };
         format!(
-            "derived {} from {}; {problems}",
+            "derived {} from {}; {problems}{unfinished}",
             plural(self.events, "event"),
             plural(self.commits, "commit")
         )

@@ -1,12 +1,15 @@
 //! `auditkeep events`: events that match, without writing SQL.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMicrosecondType};
+use auditkeep_archive::archive::Archive;
 use auditkeep_archive::proof::EventRef;
-use auditkeep_events::EventFilter;
+use auditkeep_archive::trail;
+use auditkeep_events::{EventFilter, QueryEngine};
 use clap::Args;
 use futures::StreamExt;
 use jiff::{Span, Timestamp, civil, tz::TimeZone};
@@ -18,6 +21,9 @@ use crate::output::{data, escape, plural, rows, talk};
 
 /// What a table shows of a statement; `--json` prints all of it.
 const SHOWN_CHARACTERS: usize = 100;
+
+/// Instances that an error names, at most.
+const SHOWN_INSTANCES: usize = 20;
 
 #[derive(Debug, Args)]
 #[command(
@@ -92,8 +98,13 @@ pub async fn run(context: &Context, arguments: &EventsArguments) -> Result<Exit,
         instance: arguments.instance.clone(),
         limit: (arguments.limit > 0).then_some(arguments.limit),
     };
+    if let (Some(since), Some(until)) = (filter.since_us, filter.until_us)
+        && until <= since
+    {
+        return Err(Failure::usage("no time is from --since to --until", "--until must come after --since"));
+    }
     // Of what is no archive, nothing is answered.
-    context.archive().await?;
+    let archive = context.archive().await?;
     let engine = context.queries().await?;
     let (_, mut batches) = engine.events(&filter).await?;
     let mut table = new_table(arguments.ids);
@@ -109,6 +120,9 @@ pub async fn run(context: &Context, arguments: &EventsArguments) -> Result<Exit,
             add(&mut table, &batch, arguments.ids)?;
         }
     }
+    if let Some(name) = arguments.instance.as_deref().filter(|_| count == 0) {
+        check_instance(&archive, &engine, name).await?;
+    }
     if !context.json {
         if !table.is_empty() {
             table.print()?;
@@ -121,6 +135,34 @@ pub async fn run(context: &Context, arguments: &EventsArguments) -> Result<Exit,
         talk(&format!("({}{more})", plural(count, "event")));
     }
     Ok(Exit::Fine)
+}
+
+/// A name with a typo would look like an instance that nobody used. Known is what has a trail, and what events name: it may have been
+/// renamed.
+async fn check_instance(archive: &Archive, engine: &QueryEngine, name: &str) -> Result<(), Failure> {
+    let mut known = BTreeSet::new();
+    for id in archive.trails().await? {
+        let Some(head) = trail::head(archive, &id).await? else { continue };
+        let source = head.body.source;
+        let is_it = |known: &str| known.to_lowercase() == name.to_lowercase();
+        if is_it(&source.instance) || is_it(&source.resource_id) {
+            return Ok(());
+        }
+        known.insert(source.instance);
+    }
+    let any = EventFilter { instance: Some(name.to_owned()), limit: Some(1), ..EventFilter::default() };
+    let (_, mut batches) = engine.events(&any).await?;
+    while let Some(batch) = batches.next().await {
+        if batch.map_err(|error| engine.present(error))?.num_rows() > 0 {
+            return Ok(());
+        }
+    }
+    let some: Vec<String> = known.iter().take(SHOWN_INSTANCES).cloned().collect();
+    let all = "`auditkeep status` lists the instances";
+    Err(Failure::new(
+        format!("nothing of an instance `{name}` is archived"),
+        if some.is_empty() { all.to_owned() } else { format!("{all}; known: {}", some.join(", ")) },
+    ))
 }
 
 /// A row of the table for people. Everything else is in the JSON.

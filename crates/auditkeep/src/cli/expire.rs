@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::choice::{Chosen, TrailChoice};
+use super::said::said;
 use super::{Context, stamp};
 use crate::failure::{Exit, Failure};
 use crate::output::table::Rows;
@@ -25,7 +26,7 @@ pub struct ExpireArguments {
     #[arg(long, requires = "by")]
     delete: bool,
     /// Who decided it
-    #[arg(long, value_name = "WHO", requires = "delete")]
+    #[arg(long, value_name = "WHO", requires = "delete", value_parser = said)]
     by: Option<String>,
 }
 
@@ -84,12 +85,11 @@ pub async fn run(context: &Context, arguments: &ExpireArguments) -> Result<Exit,
     let mut answers = Vec::new();
     for trail in arguments.trails.find(&archive).await? {
         let answer = match &arguments.by {
-            None => show(&archive, &trail, stamp.time).await,
+            None => show(context, &archive, &trail, stamp.time).await,
             Some(who) => delete(context, &archive, &trail, &stamp, who).await,
         };
         match answer {
             Ok(answer) => {
-                warn_of_underived(context, &answer).await?;
                 if answer.tell_failures() {
                     exit = Exit::Failed;
                 }
@@ -110,8 +110,15 @@ pub async fn run(context: &Context, arguments: &ExpireArguments) -> Result<Exit,
     Ok(exit)
 }
 
-async fn show(archive: &Archive, trail: &Chosen, now: Timestamp) -> Result<Answer, Failure> {
-    Ok(Answer::of(trail, expire::plan(archive, &trail.trail, now).await?, None))
+async fn show(
+    context: &Context,
+    archive: &Archive,
+    trail: &Chosen,
+    now: Timestamp,
+) -> Result<Answer, Failure> {
+    let plan = expire::plan(archive, &trail.trail, now).await?;
+    warn_of_underived(context, &plan, "run `auditkeep derive` before `auditkeep expire --delete`").await?;
+    Ok(Answer::of(trail, plan, None))
 }
 
 async fn delete(
@@ -123,20 +130,22 @@ async fn delete(
 ) -> Result<Answer, Failure> {
     let key = context.signing_key().await?;
     let plan = expire::plan(archive, &trail.trail, stamp.time).await?;
+    // Whoever decided it may stop it here.
+    warn_of_underived(context, &plan, "those of what is deleted now will never be derived").await?;
     let done = expire::carry_out(archive, &*key, stamp, &plan, who).await?;
     Ok(Answer::of(trail, plan, Some(done)))
 }
 
 /// Events can be derived from what is kept only.
-async fn warn_of_underived(context: &Context, answer: &Answer) -> Result<(), Failure> {
-    if answer.segments == 0 || answer.done.is_some() {
+async fn warn_of_underived(context: &Context, plan: &Plan, what: &str) -> Result<(), Failure> {
+    if !plan.has_something() {
         return Ok(());
     }
-    let derived = context.tables().await?.derived_through(&answer.trail).await?.unwrap_or(0);
-    if derived < answer.through {
+    let derived = context.tables().await?.derived_through(&plan.trail).await?.unwrap_or(0);
+    if derived < plan.through {
         talk(&format!(
-            "warning: events of {} are derived up to commit {derived} only; run `auditkeep derive` before `auditkeep expire --delete`",
-            escape::line(&answer.trail)
+            "warning: events of {} are derived up to commit {derived} only; {what}",
+            escape::line(&plan.trail)
         ));
     }
     Ok(())

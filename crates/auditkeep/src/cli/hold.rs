@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::choice::{Chosen, TrailChoice, not_made};
+use super::said::said;
 use super::{Context, stamp};
 use crate::failure::{Exit, Failure};
 use crate::output::{data, escape, json};
@@ -20,6 +21,7 @@ pub enum HoldCommand {
 #[derive(Debug, Args)]
 pub struct HoldArguments {
     /// What the hold is called; a trail may have several
+    #[arg(value_parser = said)]
     name: String,
     #[command(flatten)]
     trails: TrailChoice,
@@ -27,10 +29,10 @@ pub struct HoldArguments {
     #[arg(long, conflicts_with_all = ["instance", "trail"])]
     all: bool,
     /// Who decided it
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = said)]
     by: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     reason: String,
 }
 

@@ -12,6 +12,7 @@ use super::{DEFAULT_ARCHIVE, DEFAULT_KEY, Global, now, stamp};
 use crate::config::{FILE_NAME, S3Config};
 use crate::failure::{Exit, Failure};
 use crate::keys::{self, KeyPlace};
+use crate::new_file::write_new;
 use crate::output::{data, json};
 use crate::place::Place;
 
@@ -74,7 +75,7 @@ pub async fn make(config: &Path, key: &KeyPlace, archive_url: &str, s3: &S3Confi
     let archive = make_archive(&place, signer.public()).await?;
     // From here on the journal says which archive.json is the right one.
     journal::begin(&archive, &*signer, &stamp()).await?;
-    keys::write_new(config, &config_text(config, archive_url, key, s3)?, 0o644)?;
+    write_new(config, &config_text(config, archive_url, key, s3)?, 0o644)?;
     Ok(Made {
         config: config.display().to_string(),
         key: key.shown(),

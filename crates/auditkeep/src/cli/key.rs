@@ -11,6 +11,7 @@ use auditkeep_archive::standing::KeyStanding;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::said::said;
 use super::{Context, stamp};
 use crate::failure::{Exit, Failure};
 use crate::output::table::Rows;
@@ -36,10 +37,10 @@ pub struct RetireArguments {
     #[arg(value_name = "NAME+ID")]
     signer: String,
     /// Who decided it
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = said)]
     by: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     reason: String,
 }
 

@@ -5,7 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use auditkeep_archive::archive::Archive;
 use auditkeep_archive::proof::{EventRef, make};
+use auditkeep_pipeline::derive::record_at;
 use clap::Args;
 use serde::Serialize;
 
@@ -39,10 +41,11 @@ pub async fn run(context: &Context, arguments: &ProofArguments) -> Result<Exit, 
     })?;
     let archive = context.archive().await?;
     let file = make(&archive, &event).await?.to_vec()?;
+    check_record(&archive, &event).await?;
     match arguments.output.as_deref().filter(|path| *path != Path::new("-")) {
         None => write_out(&file)?,
         Some(path) => {
-            crate::keys::write_new(path, &file, 0o644)?;
+            crate::new_file::write_new(path, &file, 0o644)?;
             // A crash here loses nothing: the file is whole.
             let size = file.len() as u64;
             if context.json {
@@ -53,4 +56,27 @@ pub async fn run(context: &Context, arguments: &ProofArguments) -> Result<Exit, 
         }
     }
     Ok(Exit::Fine)
+}
+
+/// Bytes that are a record: whoever is shown a proof takes what it shows for an event.
+async fn check_record(archive: &Archive, event: &EventRef) -> Result<(), Failure> {
+    let record = record_at(archive, event).await?;
+    if record.as_ref() == Some(event) {
+        return Ok(());
+    }
+    let copy = "copy the event's id from `auditkeep events --ids`";
+    Err(Failure::new(
+        format!(
+            "the bytes {} to {} of generation `{}` are not one record that commit {} of trail `{}` completes",
+            event.offset,
+            event.end(),
+            event.generation,
+            event.commit,
+            event.trail
+        ),
+        match record {
+            Some(record) => format!("{copy}; the record there is {record}"),
+            None => copy.to_owned(),
+        },
+    ))
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::choice::{Chosen, TrailChoice, not_made};
+use super::said::said;
 use super::{Context, events, stamp};
 use crate::failure::{Exit, Failure};
 use crate::output::{data, escape, json, plural};
@@ -28,10 +29,10 @@ pub struct RetainArguments {
     #[arg(long, conflicts_with_all = ["days", "until"])]
     for_ever: bool,
     /// Who decided it
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = said)]
     by: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     reason: String,
     /// Also if something may go earlier than what is in force allows
     #[arg(long)]

@@ -5,7 +5,8 @@ use clap::{Args, ValueEnum};
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde::Serialize;
 
-use super::{Context, events, stamp};
+use super::said::said;
+use super::{Context, events, now, stamp};
 use crate::failure::{Exit, Failure};
 use crate::output::{data, escape, json};
 
@@ -15,10 +16,10 @@ use crate::output::{data, escape, json};
     --outcome with-exceptions --exception \"two grants without a ticket\"")]
 pub struct ReviewArguments {
     /// Who reviewed it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = said)]
     reviewer: String,
     /// What was reviewed
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     scope: String,
     /// From this time on
     #[arg(long, value_name = "TIME")]
@@ -69,6 +70,12 @@ pub async fn run(context: &Context, arguments: &ReviewArguments) -> Result<Exit,
     let (reviewer, scope) = (arguments.reviewer.clone(), arguments.scope.clone());
     let review = Review::new(reviewer, scope, (from, to), outcome, arguments.exceptions.clone());
     let review = review.map_err(|bad| Failure::usage(bad.to_string(), hint(bad)))?;
+    if to > now() {
+        return Err(Failure::usage(
+            format!("the reviewed time ends at {to}, and is not over"),
+            "name a --to that has passed; what is still to come can be reviewed later",
+        ));
+    }
     let archive = context.archive().await?;
     let key = context.signing_key().await?;
     let recorded = review::record(&archive, &*key, &stamp(), &review).await?;

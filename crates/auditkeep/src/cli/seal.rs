@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::{Context, WRITER, now};
 use crate::failure::{self, Exit, Failure};
+use crate::new_file::NewFile;
 use crate::output::{data, escape, json, plural, talk};
-use crate::{keys, witnesses};
+use crate::witnesses;
 
 #[derive(Debug, Args)]
 #[command(
@@ -47,6 +48,9 @@ struct WitnessAnswer {
     contradicts: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<Witnessed>,
+    /// It answered, and did not take the seal.
+    #[serde(skip)]
+    refused: bool,
     #[serde(skip)]
     hint: Option<String>,
 }
@@ -60,12 +64,14 @@ struct LostAnswer {
 pub async fn run(context: &Context, arguments: &SealArguments) -> Result<Exit, Failure> {
     let archive = context.archive().await?;
     let key = context.signing_key().await?;
+    // Before anything is sealed for it.
+    let output = arguments.output.as_deref().map(|path| NewFile::begin(path, 0o644)).transpose()?;
     let (ready, not_ready) = set_up(context).await;
     let stamp = Stamp { time: now(), writer: WRITER.to_owned() };
     let pass = seal_and_hand(&archive, &*key, &stamp, &ready).await?;
-    if let Some(path) = &arguments.output {
-        let text = String::from_utf8_lossy(&pass.sealed.bytes);
-        keys::write_new(path, text.as_bytes(), 0o644)?;
+    if let Some(mut file) = output {
+        file.write(&pass.sealed.bytes)?;
+        file.finish()?;
     }
     let known = archive.journal();
     let mut answer = Answer::of(&archive.manifest().id, pass);
@@ -134,12 +140,13 @@ impl Answer {
         ))?;
         for witness in &self.witnesses {
             let name = escape::line(&witness.witness);
+            let missed = if witness.refused { "did not get the seal" } else { "not reached" };
             let state = match (witness.reached, &witness.last) {
                 (true, _) => "has the seal".to_owned(),
                 (false, Some(last)) => {
-                    format!("not reached; last on {} UTC", last.time.strftime("%Y-%m-%d %H:%M:%S"))
+                    format!("{missed}; last on {} UTC", last.time.strftime("%Y-%m-%d %H:%M:%S"))
                 }
-                (false, None) => "not reached, never before".to_owned(),
+                (false, None) => format!("{missed}, nor one before"),
             };
             data(&format!("witness {name}: {state}"))?;
         }
@@ -166,11 +173,20 @@ impl WitnessAnswer {
     fn of(handed: Handed) -> Self {
         let Handed { witness, outcome, last } = handed;
         match outcome {
-            Ok(()) => Self { witness, reached: true, error: None, contradicts: false, last, hint: None },
+            Ok(()) => Self {
+                witness,
+                reached: true,
+                error: None,
+                contradicts: false,
+                last,
+                refused: false,
+                hint: None,
+            },
             Err(error) => Self {
                 witness,
                 reached: false,
                 contradicts: matches!(error, WitnessError::AnotherHistory { .. }),
+                refused: !matches!(error, WitnessError::Unreachable { .. }),
                 error: Some(failure::with_causes(&error)),
                 last,
                 hint: failure::hint(&error),
@@ -179,7 +195,8 @@ impl WitnessAnswer {
     }
 
     fn of_failure(witness: String, failure: &Failure, last: Option<Witnessed>) -> Self {
-        let error = Some(failure.message().to_owned());
-        Self { witness, reached: false, error, contradicts: false, last, hint: None }
+        let error = Some(format!("the witness `{witness}` was not reached: {}", failure.message()));
+        let hint = failure.hint().map(str::to_owned);
+        Self { witness, reached: false, error, contradicts: false, last, refused: false, hint }
     }
 }

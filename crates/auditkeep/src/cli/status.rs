@@ -1,19 +1,20 @@
 //! `auditkeep status`: what is archived of each instance, and how far it is derived.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use auditkeep_archive::standing::State;
 use auditkeep_archive::trail;
 use auditkeep_events::QueryEngine;
+use auditkeep_pipeline::derive::{DeriveError, unfinished};
 use auditkeep_pipeline::table::EventTable;
 use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Context;
-use crate::failure::{Exit, Failure};
+use crate::failure::{self, Exit, Failure};
 use crate::output::table::Rows;
 use crate::output::{bytes, count, json, talk};
 
@@ -28,6 +29,8 @@ struct TrailStatus {
     commits: u64,
     /// Raw bytes of the logs that the last commit still follows.
     archived_bytes: u64,
+    /// Of these, those after the last whole record of each log.
+    unfinished_bytes: u64,
     last_commit_time: Timestamp,
     /// Absent before anything says it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,10 +46,10 @@ struct TrailStatus {
 
 pub async fn run(context: &Context) -> Result<Exit, Failure> {
     let archive = context.archive().await?;
-    let engine = context.queries().await?;
+    let engine = context.queries().await.map_err(of_tables)?;
     let tables = context.tables().await?;
-    let events = counts(&engine, "events").await?;
-    let problems = counts(&engine, "problems").await?;
+    let events = counts(&engine, "events").await.map_err(of_tables)?;
+    let problems = counts(&engine, "problems").await.map_err(of_tables)?;
     let mut trails = Vec::new();
     for id in archive.trails().await? {
         let Some(head) = trail::head(&archive, &id).await? else { continue };
@@ -56,6 +59,7 @@ pub async fn run(context: &Context) -> Result<Exit, Failure> {
             logs: body.cursors.len() as u64,
             commits: body.number,
             archived_bytes: body.cursors.values().map(|cursor| cursor.offset).sum(),
+            unfinished_bytes: unfinished(&body.cursors),
             last_commit_time: body.time,
             state: standing.state,
             gaps: standing.gaps.into_keys().collect(),
@@ -76,7 +80,37 @@ pub async fn run(context: &Context) -> Result<Exit, Failure> {
     } else {
         print(&trails)?;
     }
-    Ok(Exit::Fine)
+    let ahead = ahead(&trails, &[events, problems]);
+    for failure in &ahead {
+        talk(&failure.to_string());
+    }
+    Ok(if ahead.is_empty() { Exit::Fine } else { Exit::Failed })
+}
+
+/// What the tables have and the archive has not.
+fn ahead(trails: &[TrailStatus], tables: &[HashMap<String, u64>]) -> Vec<Failure> {
+    let mut failures: Vec<Failure> = trails
+        .iter()
+        .filter(|trail| trail.derived_through > trail.commits)
+        .map(|TrailStatus { trail, derived_through, .. }| {
+            DeriveError::Ahead { trail: trail.clone(), commit: *derived_through }.into()
+        })
+        .collect();
+    let unknown: BTreeSet<&String> = tables
+        .iter()
+        .flat_map(HashMap::keys)
+        .filter(|held| !trails.iter().any(|trail| trail.trail == **held))
+        .collect();
+    failures.extend(unknown.into_iter().map(|trail| {
+        let message = format!("the events table holds rows of trail `{trail}`, which the archive does not");
+        Failure::new(message, failure::AHEAD)
+    }));
+    failures
+}
+
+/// A table that cannot be read is not to be mourned: it is derived.
+fn of_tables(failure: Failure) -> Failure {
+    failure.with_hint(failure::TABLES)
 }
 
 fn print(trails: &[TrailStatus]) -> Result<(), Failure> {
@@ -85,6 +119,7 @@ fn print(trails: &[TrailStatus]) -> Result<(), Failure> {
         "ENGINE",
         "LOGS",
         "ARCHIVED",
+        "UNFINISHED",
         "COMMITS",
         "LAST COMMIT (UTC)",
         "STATE",
@@ -94,7 +129,7 @@ fn print(trails: &[TrailStatus]) -> Result<(), Failure> {
         "EVENTS",
         "PROBLEMS",
     ]);
-    for column in [2, 3, 4, 7, 8, 9, 10, 11] {
+    for column in [2, 3, 4, 5, 8, 9, 10, 11, 12] {
         table.align_right(column);
     }
     for trail in trails {
@@ -104,6 +139,7 @@ fn print(trails: &[TrailStatus]) -> Result<(), Failure> {
             trail.engine.clone(),
             trail.logs.to_string(),
             bytes(trail.archived_bytes),
+            bytes(trail.unfinished_bytes),
             trail.commits.to_string(),
             trail.last_commit_time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             trail.state.map_or("", State::name).to_owned(),

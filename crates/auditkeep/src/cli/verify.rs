@@ -1,8 +1,10 @@
 //! `auditkeep verify`: is everything that was archived there and unaltered?
 
+mod elsewhere;
 mod proof;
+mod words;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use auditkeep_archive::checkpoint::Checkpoint;
@@ -12,17 +14,20 @@ use clap::Args;
 use object_store::ObjectStore;
 use serde::Serialize;
 
+use self::elsewhere::{read_checkpoint, refuse_without_seal};
 use super::Context;
-use crate::failure::{self, Exit, Failure};
-use crate::output::table::Rows;
-use crate::output::{bytes, count, data, json, plural, talk};
+use crate::failure::{Exit, Failure};
+use crate::output::{bytes, json, plural, talk};
 use crate::progress::Bar;
-use crate::{public_keys, witnesses};
+use crate::public_keys;
+use crate::witnesses::Asked;
+
+pub use words::print;
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Verdicts: OK, MODIFIED, MISSING, REORDERED, FORKED, ROLLED-BACK, TRUNCATED, KEY-UNKNOWN, GAP, EXPIRED, EXTRA.\n\
-    Exit code 3 means that the archive was read and does not hold.\n\n\
+    Exit code 3 means that the archive was read and does not hold, 1 also that a witness has less than it got.\n\n\
     That the newest commits were cut off, or that the holder of the key wrote a second history, only a checkpoint shows that was\n\
     kept elsewhere: those of the configured witnesses are asked for, others are given with --checkpoint."
 )]
@@ -74,6 +79,8 @@ struct Answer<'a> {
     keys_from: KeysFrom,
     /// Checkpoints from elsewhere that the archive was compared with.
     checkpoints: Vec<CheckpointAnswer<'a>>,
+    /// What came of asking each witness.
+    witnesses: &'a [Asked],
     #[serde(flatten)]
     report: &'a Report,
 }
@@ -106,18 +113,31 @@ pub async fn run(context: &Context, arguments: &VerifyArguments) -> Result<Exit,
             "warning: no public key is at hand, so the archive's own is used; whoever can replace the archive can replace it",
         );
     }
-    if !arguments.no_witnesses {
-        ask_witnesses(context, &store, &mut verification).await;
+    // Whether the archive can be believed is what is to be found out; this is only what it says.
+    let archive = context.place.open(verification.roots.clone()).await.ok();
+    refuse_without_seal(archive.as_ref(), &verification).await?;
+    let asked = if arguments.no_witnesses {
+        Vec::new()
+    } else {
+        elsewhere::ask(context, &store, archive.as_ref(), &mut verification).await
+    };
+    let failures: Vec<Failure> = asked.iter().filter_map(Asked::failure).collect();
+    for failure in &failures {
+        talk(&failure.to_string());
     }
     let report = check(store, &verification).await.map_err(|failure| failure.at(context.place.shown()))?;
     let holds = report.holds(arguments.strict);
     if context.json {
-        json(&Answer::of(context, &verification, keys_from, &report, holds))?;
+        json(&Answer::of(context, (&verification, &asked), keys_from, &report, holds))?;
     } else {
-        print(&report, holds)?;
-        print_reach(&verification, &report, holds)?;
+        print(&verification, &report, holds)?;
+        words::print_reach(&verification, (&asked, failures.len()), &report, holds)?;
     }
-    Ok(if holds { Exit::Fine } else { Exit::Found })
+    Ok(match (holds, failures.is_empty()) {
+        (false, _) => Exit::Found,
+        (true, false) => Exit::Failed,
+        (true, true) => Exit::Fine,
+    })
 }
 
 fn trusted_keys(
@@ -131,29 +151,6 @@ fn trusted_keys(
     let keys = context.public_keys()?;
     let from = if keys.is_empty() { KeysFrom::Archive } else { KeysFrom::KeyFile };
     Ok((keys, from))
-}
-
-fn read_checkpoint(path: &Path) -> Result<Checkpoint, Failure> {
-    let hint = "give a file that `auditkeep seal --output` wrote, or that a witness keeps";
-    let bytes = std::fs::read(path).map_err(|error| {
-        Failure::usage(format!("reading the checkpoint `{}` failed: {error}", path.display()), hint)
-    })?;
-    Checkpoint::parse(&path.display().to_string(), &bytes)
-        .map_err(|error| Failure::usage(failure::with_causes(&error), hint))
-}
-
-/// Adds what the witnesses keep. One that cannot be asked is told, and is no verdict.
-async fn ask_witnesses(context: &Context, store: &Arc<dyn ObjectStore>, verification: &mut Verification) {
-    if context.config.witness.is_empty() {
-        return;
-    }
-    // Only the id is needed; whether the archive can be believed is what is to be found out.
-    let Ok(id) = auditkeep_archive::verify::archive_id(Arc::clone(store)).await else { return };
-    let (checkpoints, failures) = witnesses::newest(&context.config, &id).await;
-    verification.checkpoints.extend(checkpoints);
-    for failure in failures {
-        talk(&format!("warning: {}", crate::output::escape::line(failure.message())));
-    }
 }
 
 /// Verifies with a progress display.
@@ -170,60 +167,10 @@ pub async fn check(store: Arc<dyn ObjectStore>, verification: &Verification) -> 
     Ok(verification.run(store, &progress).await?)
 }
 
-/// One line per verdict, and the sum.
-pub fn print(report: &Report, holds: bool) -> Result<(), Failure> {
-    data(&format!(
-        "checked {}, {}, {} with {} of audit log",
-        plural(report.trails, "trail"),
-        plural(report.commits, "commit"),
-        plural(report.segments, "segment"),
-        bytes(report.raw_bytes)
-    ))?;
-    if !report.findings.is_empty() {
-        let mut table = Rows::new(&["VERDICT", "OBJECT", "WHY"]);
-        for finding in &report.findings {
-            table.add([finding.verdict.name(), &finding.object, &finding.detail]);
-        }
-        table.print()?;
-    }
-    if report.more_findings > 0 {
-        data(&format!("and {} more findings", count(report.more_findings)))?;
-    }
-    data(&match (holds, report.commits) {
-        (true, 0) => "OK: the archive is empty".to_owned(),
-        (true, _) => {
-            "OK: up to the newest commit of each trail, everything is there and unaltered".to_owned()
-        }
-        (false, _) if report.against == 0 => {
-            "FAILED: there are objects that no commit names, or gaps".to_owned()
-        }
-        (false, _) => format!("FAILED: {} against this archive", plural(report.against, "finding")),
-    })
-}
-
-/// How far the answer reaches.
-fn print_reach(verification: &Verification, report: &Report, holds: bool) -> Result<(), Failure> {
-    for checkpoint in verification.checkpoints.iter().chain(&verification.since).filter(|_| holds) {
-        data(&format!(
-            "it has all that the checkpoint {} covers",
-            crate::output::escape::line(&checkpoint.name)
-        ))?;
-    }
-    if verification.checkpoints.is_empty() && verification.since.is_none() && report.commits > 0 {
-        talk(
-            "note: no checkpoint from elsewhere was compared, so a tail that was cut off everywhere could not be seen; see `auditkeep seal`",
-        );
-    }
-    if verification.depth == Depth::Shallow {
-        talk("note: no segment was read; without `--shallow` their bytes are checked, too");
-    }
-    Ok(())
-}
-
 impl<'a> Answer<'a> {
     fn of(
         context: &'a Context,
-        verification: &'a Verification,
+        (verification, witnesses): (&'a Verification, &'a [Asked]),
         keys_from: KeysFrom,
         report: &'a Report,
         holds: bool,
@@ -239,6 +186,7 @@ impl<'a> Answer<'a> {
             keys: report.keys.iter().map(ToString::to_string).collect(),
             keys_from,
             checkpoints: verification.checkpoints.iter().chain(&verification.since).map(name).collect(),
+            witnesses,
             report,
         }
     }

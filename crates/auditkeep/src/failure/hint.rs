@@ -14,6 +14,7 @@ use auditkeep_events::QueryError;
 use auditkeep_pipeline::collect::{CollectError, FileError};
 use auditkeep_pipeline::derive::DeriveError;
 use auditkeep_pipeline::source::{SourceError, SourceErrorKind};
+use auditkeep_pipeline::table::TableError;
 use auditkeep_pipeline::witness::WitnessError;
 
 const NEWER: &str = "a newer auditkeep wrote this; use that version or a later one";
@@ -22,7 +23,9 @@ const LOOK: &str =
 const KMS_KIND: &str =
     "make a key that can sign here: `aws kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY`";
 /// A table that knows more than its archive may be all that is left of commits that somebody took away.
-const AHEAD: &str = "keep both the archive and the tables as they are: either these tables are of another archive, or this archive has lost its latest commits and the tables are their only witness; run `auditkeep verify`, and compare with a copy of the archive";
+pub const AHEAD: &str = "keep a copy of both the archive and the tables first: either these tables are of another archive, or this archive has lost its latest commits and the tables are their only witness; run `auditkeep verify`, and compare with a copy of the archive; once it is known why, remove the directories `events/` and `problems/` at the archive's place and run `auditkeep derive` again";
+/// What is derived is no evidence.
+pub const TABLES: &str = "check that the place can be reached, then run the same command again; if the tables are damaged, remove the directories `events/` and `problems/` at the archive's place and run `auditkeep derive` again, which builds them from the archive";
 
 /// The hint of the first error in the chain that has one.
 pub fn hint(error: &(dyn Error + 'static)) -> Option<String> {
@@ -72,6 +75,9 @@ fn own_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if let Some(error) = error.downcast_ref() {
         return Some(of_kms(error));
+    }
+    if error.downcast_ref::<TableError>().is_some() {
+        return Some(TABLES);
     }
     error.downcast_ref().and_then(of_query)
 }
@@ -213,7 +219,7 @@ fn of_derive(error: &DeriveError) -> Option<&'static str> {
     match error {
         DeriveError::Archive(error) => of_archive(error),
         DeriveError::Trail(error) => of_trail(error),
-        DeriveError::Table(_) => None,
+        DeriveError::Table(_) => Some(TABLES),
         DeriveError::UnknownFormat { .. } | DeriveError::UnknownEngine { .. } => Some(NEWER),
         DeriveError::NoBytes { .. } => Some(LOOK),
         DeriveError::Ahead { .. } => Some(AHEAD),

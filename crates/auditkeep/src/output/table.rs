@@ -2,7 +2,7 @@
 
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Row, Table, presets};
 
-use super::{data, escape, stdout_is_terminal};
+use super::{data, escape, may_colour, stdout_is_terminal};
 use crate::failure::Failure;
 
 /// Narrower than this and every column would be a sliver.
@@ -20,7 +20,7 @@ impl Rows {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         let terminal = stdout_is_terminal();
-        let plain = !terminal || std::env::var_os("NO_COLOR").is_some();
+        let plain = !may_colour(terminal);
         let cells = headers.iter().map(|header| {
             let cell = Cell::new(header);
             if plain { cell } else { cell.add_attribute(Attribute::Bold) }

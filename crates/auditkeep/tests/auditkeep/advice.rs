@@ -1,4 +1,4 @@
-//! What the hints advise where evidence may be at stake: look and keep, never delete.
+//! What the hints advise where evidence may be at stake: look and keep first.
 
 use crate::command::{Home, SERVER_AUDIT};
 
@@ -27,12 +27,54 @@ fn a_table_ahead_of_its_archive_is_kept() {
     assert_eq!(ended.code, 1);
     assert!(ended.stderr.contains("which the archive does not"), "{}", ended.stderr);
     let hint = hint(&ended.stderr);
-    for advised in ["keep both", "`auditkeep verify`", "copy of the archive"] {
+    for advised in ["keep a copy of both", "`auditkeep verify`", "only witness"] {
         assert!(hint.contains(advised), "{hint}");
     }
-    for harmful in ["move", "delete", "remove"] {
-        assert!(!hint.contains(harmful), "{hint}");
+    // The tables are given up last, and only where it is known why.
+    let removing = hint.find("remove the directories `events/` and `problems/`").unwrap();
+    assert!(hint.find("keep a copy of both").unwrap() < hint.find("`auditkeep verify`").unwrap(), "{hint}");
+    assert!(hint.find("`auditkeep verify`").unwrap() < removing, "{hint}");
+    assert!(hint[removing..].contains("`auditkeep derive`"), "{hint}");
+    for harmful in ["move ", "delete"] {
+        assert!(!hint.replace("remove ", "").contains(harmful), "{hint}");
     }
+    let status = home.run(&["status"]);
+    assert_eq!(status.code, 1, "{}", status.stderr);
+    assert!(
+        status.stdout.contains("shop") && status.stderr.contains("which the archive does not"),
+        "{}",
+        status.stderr
+    );
+    assert_eq!(self::hint(&status.stderr), hint);
+}
+
+/// What is derived is no evidence, so a damaged table is derived again.
+#[test]
+fn damaged_tables_are_derived_again() {
+    let home = Home::with_archive();
+    home.write("logs/a.log", SERVER_AUDIT);
+    home.run(&IMPORT).succeeds();
+    home.write("logs/b.log", SERVER_AUDIT.replace("03:58", "04:58"));
+    home.run(&[&IMPORT[..], &["--no-derive"]].concat()).succeeds();
+    for (path, _) in home.snapshot("archive/problems/_delta_log") {
+        std::fs::write(path, "{").unwrap();
+    }
+    for command in ["derive", "status"] {
+        let ended = home.run(&[command]);
+        assert_eq!(ended.code, 1, "{command}: {}{}", ended.stdout, ended.stderr);
+        let hint = hint(&ended.stderr);
+        assert!(
+            hint.contains("remove the directories `events/` and `problems/`"),
+            "{command}: {}",
+            ended.stderr
+        );
+        assert!(hint.contains("`auditkeep derive`") && hint.contains("can be reached"), "{command}: {hint}");
+    }
+    for table in ["events", "problems"] {
+        std::fs::remove_dir_all(home.path("archive").join(table)).unwrap();
+    }
+    home.run(&["derive"]).succeeds();
+    home.run(&["status"]).succeeds();
 }
 
 #[test]

@@ -98,3 +98,16 @@ fn what_a_crash_has_left_is_deleted_later() {
     let done = &home.run(&["expire", "--delete", "--by", "me", "--json"]).succeeds().json()["done"];
     assert_eq!((done.get("commit"), &done["finished"]), (None, &1.into()));
 }
+
+#[test]
+fn what_is_not_derived_is_warned_of_before_it_is_deleted() {
+    let home = Home::with_archive();
+    home.write("server_audit.log", SERVER_AUDIT);
+    home.run(&[&IMPORT[..], &["--no-derive"]].concat()).succeeds();
+    keep_nothing(&home);
+    let shown = home.run(&["expire"]).succeeds();
+    assert!(shown.stderr.contains("derived up to commit 0 only"), "{}", shown.stderr);
+    let deleted = home.run(&["expire", "--delete", "--by", "D. Officer"]).succeeds();
+    assert!(deleted.stderr.contains("derived up to commit 0 only"), "{}", deleted.stderr);
+    assert!(deleted.stderr.contains("never"), "{}", deleted.stderr);
+}

@@ -32,13 +32,13 @@ fn a_key_is_rotated_and_retired() {
     let rotated = rotate(&home);
     let new = rotated["public_key"].as_str().unwrap().to_owned();
     assert_eq!((&rotated["commit"], &rotated["before"]), (&2.into(), &false.into()));
-    for file in ["auditkeep.pub", "new.pub"] {
+    for file in ["auditkeep.pub", "new.key.pub"] {
         assert_eq!(keys_in(&home.path(file)), [new.clone(), old.clone()], "{file}");
     }
     // Again, as after a crash.
     let again = rotate(&home);
     assert_eq!((&again["public_key"], &again["before"]), (&new.as_str().into(), &true.into()));
-    assert_eq!(keys_in(&home.path("new.pub")).len(), 2);
+    assert_eq!(keys_in(&home.path("new.key.pub")).len(), 2);
 
     // Both sign.
     import(&home, "second.log", "04:58", "auditkeep.key").succeeds();
@@ -59,7 +59,7 @@ fn a_key_is_rotated_and_retired() {
     assert!(refused.stderr.contains("`auditkeep key show` lists them"), "{}", refused.stderr);
     import(&home, "late.log", "06:58", "new.key").succeeds();
     for arguments in
-        [&["--public-key", old.as_str()][..], &["--public-key", "new.pub"], &["--key", "auditkeep.key"]]
+        [&["--public-key", old.as_str()][..], &["--public-key", "new.key.pub"], &["--key", "auditkeep.key"]]
     {
         let verified = home.run(&[&["verify", "--json"], arguments].concat()).succeeds().json();
         assert_eq!((&verified["verdict"], &verified["commits"]), (&"OK".into(), &4.into()), "{verified}");
@@ -86,10 +86,10 @@ fn a_crash_before_the_public_key_files_is_mended() {
     let rotated = rotate(&home);
     let whole = std::fs::read(home.path("auditkeep.pub")).unwrap();
     std::fs::write(home.path("auditkeep.pub"), &old).unwrap();
-    std::fs::remove_file(home.path("new.pub")).unwrap();
+    std::fs::remove_file(home.path("new.key.pub")).unwrap();
     let again = rotate(&home);
     assert_eq!((&again["commit"], &again["before"]), (&rotated["commit"], &true.into()));
-    for file in ["auditkeep.pub", "new.pub"] {
+    for file in ["auditkeep.pub", "new.key.pub"] {
         assert_eq!(std::fs::read(home.path(file)).unwrap(), whole, "{file}");
     }
 }
@@ -109,4 +109,25 @@ fn the_last_key_stays_and_nobody_else_rotates() {
     let rotate = [&["--key", "foreign.key", "key", "rotate", "--new-key", "new.key"], &WHY[..]].concat();
     home.run(&rotate).fails(1, "is not one of this archive's keys");
     assert!(home.snapshot("archive") == before, "the archive was changed");
+}
+
+#[test]
+fn a_key_is_not_rotated_to_itself() {
+    let home = home();
+    let before = home.snapshot("archive");
+    for key in ["auditkeep.key", "./auditkeep.key"] {
+        home.run(&[&["key", "rotate", "--new-key", key], &WHY[..]].concat()).fails(2, "is the present one");
+    }
+    assert!(home.snapshot("archive") == before, "the archive was changed");
+    assert_eq!(keys_in(&home.path("auditkeep.pub")).len(), 1);
+}
+
+/// Keys whose names differ in what comes after the last dot have public halves of their own.
+#[test]
+fn public_halves_do_not_meet() {
+    let home = Home::new();
+    home.run(&["init", "--key", "audit.a"]).succeeds();
+    home.run(&["init", "--key", "audit.b", "--config", "b.toml", "--archive", "b"]).succeeds();
+    assert_ne!(keys_in(&home.path("audit.a.pub")), keys_in(&home.path("audit.b.pub")));
+    home.run(&["verify", "--key", "audit.a"]).succeeds();
 }

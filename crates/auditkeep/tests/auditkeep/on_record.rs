@@ -28,9 +28,9 @@ fn review<'a>(more: &[&'a str]) -> Vec<&'a str> {
         "--scope",
         "privileged actions, shop-*",
         "--from",
-        "2026-11-01",
+        "2025-11-01",
     ];
-    [&begin[..], &["--to", "2026-11-30"], more].concat()
+    [&begin[..], &["--to", "2025-11-30"], more].concat()
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_review_is_signed_off_once() {
     assert_eq!((&recorded["commit"], &recorded["before"]), (&2.into(), &false.into()));
     assert_eq!(
         (&recorded["from"], &recorded["to"]),
-        (&"2026-11-01T00:00:00Z".into(), &"2026-12-01T00:00:00Z".into())
+        (&"2025-11-01T00:00:00Z".into(), &"2025-12-01T00:00:00Z".into())
     );
     let again = home.run(&accepted).succeeds().json();
     assert_eq!((&again["commit"], &again["before"]), (&2.into(), &true.into()));
@@ -71,9 +71,9 @@ fn a_review_that_makes_no_sense_is_refused() {
         "--scope",
         "s",
         "--from",
-        "2026-11-02",
+        "2025-11-02",
         "--to",
-        "2026-11-01",
+        "2025-11-01",
         "--outcome",
         "accepted",
     ];
@@ -85,9 +85,9 @@ fn a_review_that_makes_no_sense_is_refused() {
             "--scope",
             "s",
             "--from",
-            "2026-11-01",
+            "2025-11-01",
             "--to",
-            "2026-11-02",
+            "2025-11-02",
             "--outcome",
             "accepted"
         ])
@@ -196,4 +196,41 @@ fn the_journal_is_one_line_a_record_and_harmless() {
     assert!(home.run(&["journal", "--since", "2199-01-01"]).succeeds().stdout.is_empty());
     refused(&home, &["journal", "--event", "sael"], 2, "no event `sael`");
     refused(&home, &["journal", "--trail", "x"], 1, "no trail `x`");
+}
+
+/// Nobody, for no reason, is no record.
+#[test]
+fn empty_words_and_the_future_are_not_recorded() {
+    let home = home();
+    let before = home.snapshot("archive");
+    let retain = ["retain", "--instance", "shop", "--days", "30", "--shorten"];
+    let place = ["hold", "place"];
+    for empty in ["", " ", "\t"] {
+        for arguments in [
+            [&retain[..], &["--by", empty, "--reason", "r"]].concat(),
+            [&retain[..], &["--by", "b", "--reason", empty]].concat(),
+            [&place[..], &["case 12", "--all", "--by", empty, "--reason", "r"]].concat(),
+            [&place[..], &["case 12", "--all", "--by", "b", "--reason", empty]].concat(),
+            [&place[..], &[empty, "--all", "--by", "b", "--reason", "r"]].concat(),
+            vec!["expire", "--delete", "--by", empty],
+            vec!["key", "rotate", "--new-key", "new.key", "--by", empty, "--reason", "r"],
+            vec!["key", "rotate", "--new-key", "new.key", "--by", "b", "--reason", empty],
+            vec!["key", "retire", "a+00", "--by", empty, "--reason", "r"],
+            vec!["export", "raw", "--instance", "shop", "--log", "server_audit.log", "--by", empty],
+            [&["review", "--reviewer", empty][..], &review(&["--outcome", "accepted"])[3..]].concat(),
+            [&review(&["--outcome", "accepted"])[..4], &[empty], &review(&["--outcome", "accepted"])[5..]]
+                .concat(),
+        ] {
+            let refused = home.run(&arguments);
+            assert_eq!(refused.code, 2, "{arguments:?}: {}{}", refused.stdout, refused.stderr);
+            assert!(refused.stderr.starts_with("error: "), "{}", refused.stderr);
+        }
+    }
+    for (from, to) in [("2999-01-01", "2999-02-01"), ("2025-11-01", "2999-02-01")] {
+        let period = ["--reviewer", "A", "--scope", "s", "--from", from, "--to", to, "--outcome", "accepted"];
+        let refused = home.run(&[&["review"][..], &period].concat()).fails(2, "is not over");
+        assert!(refused.stderr.contains("--to"), "{}", refused.stderr);
+    }
+    assert!(home.snapshot("archive") == before, "the archive was changed");
+    assert!(!home.path("new.key").exists());
 }

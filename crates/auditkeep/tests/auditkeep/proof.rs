@@ -76,7 +76,9 @@ fn what_a_person_sees() {
     );
 
     // Beside the key file the public key need not be given.
-    let shown = home.run(&["verify", "--proof", "event.proof"]).succeeds().stdout;
+    let shown = home.run(&["verify", "--proof", "event.proof"]).succeeds();
+    assert!(shown.stderr.contains("note: ") && shown.stderr.contains("not that"), "{}", shown.stderr);
+    let shown = shown.stdout;
     let lines: Vec<&str> = shown.lines().collect();
     assert_eq!(lines[0], "OK: these bytes are in the archive, as they were received");
     for (line, value) in [
@@ -124,6 +126,54 @@ fn what_does_not_hold() {
     home.run(&["proof", "5"]).fails(2, "`5` is not of the form");
     home.run(&["proof", "local.local.shop.import/9/00/0+1"]).fails(1, "there is no commit 9");
     home.run(&["proof", "local.local.shop.import/1/00/0+1"]).fails(1, "completes no bytes 0..1");
+}
+
+/// What is proven is an event that the tables have, and no range of bytes that somebody chose.
+#[test]
+fn only_whole_records_of_their_commit_are_proven() {
+    let cut = SERVER_AUDIT.len() - 30;
+    let home = imported(&SERVER_AUDIT[..cut]);
+    home.write("logs/server_audit.log", SERVER_AUDIT);
+    home.run(&["import", "logs", "--engine", "mariadb", "--instance", "shop"]).succeeds();
+    let events = home.run(&["events", "--json"]).succeeds().rows();
+    let mut places: Vec<(u64, u64, u64, String)> = events
+        .iter()
+        .map(|event| {
+            let number = |name: &str| event[name].as_u64().unwrap();
+            let generation = id(event).split('/').nth(2).unwrap().to_owned();
+            (number("byte_offset"), number("byte_length"), number("commit_number"), generation)
+        })
+        .collect();
+    places.sort();
+    let (offset, length, _, generation) = places[1].clone();
+    let name = |commit: u64, offset: u64, length: u64| {
+        format!("local.local.shop.import/{commit}/{generation}/{offset}+{length}")
+    };
+    let next = places[2].1;
+    for (what, from, bytes) in [
+        ("its end", offset, length - 1),
+        ("its beginning", offset + 1, length - 1),
+        ("a part", offset + 9, 5),
+        ("two records", offset, length + next),
+        ("one and a half", offset, length + 7),
+    ] {
+        let refused = home.run(&["proof", &name(1, from, bytes), "-o", "x.proof"]);
+        let refused = refused.fails(1, "are not one record");
+        assert!(refused.stdout.is_empty() && !home.path("x.proof").exists(), "{what}");
+        // The record that is there can be copied from the hint.
+        assert!(refused.stderr.contains(&name(1, offset, length)), "{what}: {}", refused.stderr);
+    }
+    home.run(&["proof", &name(1, offset, length)]).succeeds();
+    // The last record's first bytes came with commit 1, and it was whole with commit 2.
+    let (offset, length, commit, _) = places[4].clone();
+    assert_eq!(commit, 2);
+    home.run(&["proof", &name(2, offset, length)]).succeeds();
+    home.run(&["proof", &name(1, offset, length)]).fails(1, "completes no bytes");
+    let begun = u64::try_from(cut).unwrap() - offset;
+    home.run(&["proof", &name(1, offset, begun)]).fails(1, "are not one record");
+    // Commit 2 knows the segment that the record before lies in, but did not make it whole.
+    let (offset, length, _, _) = places[3].clone();
+    home.run(&["proof", &name(2, offset, length)]).fails(1, "are not one record");
 }
 
 /// A hostile client's text reaches the auditor's terminal no more than anybody else's.

@@ -41,7 +41,11 @@ fn events_are_filtered() {
     assert_eq!(count(&["--since", "2026-11-21T03:58:18Z", "--until", "2026-11-21T03:58:19Z"]), 2);
     assert_eq!(count(&["--since", "2026-11-22"]), 0);
     assert_eq!(count(&["--instance", "shop", "--limit", "2"]), 2);
-    assert_eq!(count(&["--instance", "other"]), 0);
+    assert_eq!(count(&["--instance", "SHOP", "--grep", "nowhere"]), 0);
+    let typo = home.run(&["events", "--instance", "shpo"]).fails(1, "nothing of an instance `shpo`");
+    assert!(typo.stderr.contains("known: shop"), "{}", typo.stderr);
+    let turned = ["events", "--since", "2026-11-22", "--until", "2026-11-21"];
+    home.run(&turned).fails(2, "--until");
 }
 
 #[test]

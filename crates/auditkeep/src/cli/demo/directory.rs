@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::FILE_NAME;
 use crate::failure::Failure;
-use crate::keys;
+use crate::new_file::write_new;
 
 /// The file whose presence says that the demo made the directory.
 const MARK: &str = "auditkeep-demo.txt";
@@ -41,7 +41,7 @@ impl DemoDirectory {
             ));
         }
         std::fs::create_dir_all(path).map_err(failed)?;
-        keys::write_new(&path.join(MARK), MARK_TEXT, 0o644)?;
+        write_new(&path.join(MARK), MARK_TEXT, 0o644)?;
         Ok(claimed)
     }
 

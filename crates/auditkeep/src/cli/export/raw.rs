@@ -5,20 +5,20 @@
 
 mod log;
 
-use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 
 use auditkeep_archive::archive::{Archive, ArchiveError};
 use auditkeep_archive::control::Event;
-use auditkeep_archive::leaf::Leaf;
+use auditkeep_archive::leaf::{Leaf, SegmentLeaf};
 use auditkeep_archive::segment;
 use auditkeep_archive::trail::{self, TrailError};
 use clap::Args;
 
 use self::log::{ArchivedLog, Piece, choose, list, logs_of};
+use crate::cli::said::said;
 use crate::cli::{Context, stamp};
 use crate::failure::{Exit, Failure};
+use crate::new_file::NewFile;
 use crate::output::{talk, write_out};
 
 const READ_ONLY: &str = "reading original bytes is recorded in the archive, which takes the signing key and the right to write; whoever has neither reads with `--unrecorded`";
@@ -33,16 +33,16 @@ pub struct RawArguments {
     #[arg(long)]
     log: Option<String>,
     /// Which of several files that had this name; see the list
-    #[arg(long)]
+    #[arg(long, requires = "log")]
     generation: Option<String>,
     /// Begin at this byte of the log
-    #[arg(long, value_name = "OFFSET", default_value_t = 0)]
+    #[arg(long, value_name = "OFFSET", default_value_t = 0, requires = "log")]
     from: u64,
     /// Write to a new file instead of standard output
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", requires = "log")]
     output: Option<PathBuf>,
     /// Who reads, for the record [default: the user of the operating system]
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = said)]
     by: Option<String>,
     /// Do not record that it was read
     #[arg(long, conflicts_with = "by")]
@@ -70,18 +70,10 @@ pub async fn run(context: &Context, arguments: &RawArguments) -> Result<Exit, Fa
             write(&archive, &pieces, arguments.from, write_out).await?;
         }
         Some(path) => {
-            let mut file = File::create_new(path).map_err(|error| {
-                Failure::new(
-                    format!("writing `{}` failed: {error}", path.display()),
-                    "name a new file in a directory where you may write",
-                )
-            })?;
-            record(context, &archive, &log, arguments)
-                .await
-                // The file is this command's own, and empty; without it the same command can be given again.
-                .inspect_err(|_| drop(std::fs::remove_file(path)))?;
-            write(&archive, &pieces, arguments.from, |bytes| Ok(file.write_all(bytes)?)).await?;
-            file.sync_all()?;
+            let mut file = NewFile::begin(path, 0o666)?;
+            record(context, &archive, &log, arguments).await?;
+            write(&archive, &pieces, arguments.from, |bytes| file.write(bytes)).await?;
+            file.finish()?;
         }
     }
     Ok(Exit::Fine)
@@ -128,9 +120,22 @@ async fn write(
     mut sink: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     for Piece { leaf, .. } in pieces {
-        let raw = segment::read(archive, leaf).await?;
+        let raw = segment::read(archive, leaf).await.map_err(|error| unreadable(error, leaf))?;
         let skip = usize::try_from(from.saturating_sub(leaf.from)).unwrap_or(usize::MAX);
         sink(raw.get(skip..).unwrap_or_default())?;
     }
     Ok(())
+}
+
+fn unreadable(error: ArchiveError, leaf: &SegmentLeaf) -> Failure {
+    if matches!(error, ArchiveError::Store { cause: object_store::Error::NotFound { .. }, .. }) {
+        return Failure::new(
+            format!(
+                "the segment `{}`, which holds bytes {} to {}, is not there",
+                leaf.object, leaf.from, leaf.to
+            ),
+            "run `auditkeep verify` to see what else is missing, and keep the archive as it is for an investigation",
+        );
+    }
+    error.into()
 }

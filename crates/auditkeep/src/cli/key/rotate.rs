@@ -8,6 +8,7 @@ use auditkeep_core::integrity::key::VerifyingKey;
 use clap::Args;
 use serde::Serialize;
 
+use crate::cli::said::said;
 use crate::cli::{Context, stamp};
 use crate::failure::{Exit, Failure};
 use crate::keys::KeyPlace;
@@ -24,10 +25,10 @@ pub struct RotateArguments {
     #[arg(long, value_name = "KEY")]
     new_key: String,
     /// Who decided it
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "WHO", value_parser = said)]
     by: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = said)]
     reason: String,
 }
 
@@ -57,6 +58,12 @@ pub async fn run(context: &Context, arguments: &RotateArguments) -> Result<Exit,
         // Its public half comes into the present key's file.
         KeyPlace::Kms { .. } => place.signer().await?.public().clone(),
     };
+    if new == *present.public() {
+        return Err(Failure::usage(
+            format!("the new key `{}` is the present one", arguments.new_key),
+            "name another file with `--new-key`, which is made if it is not there, or another key in AWS KMS",
+        ));
+    }
     // A crash here leaves a key that may not sign; the next attempt finds it.
     let why = Reason { who: &arguments.by, reason: &arguments.reason };
     let rotated = rotation::add(&archive, &*present, &stamp(), &new, why).await?;

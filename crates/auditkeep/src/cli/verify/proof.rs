@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::cli::Context;
 use crate::failure::{Exit, Failure, with_causes};
-use crate::output::{data, escape, json};
+use crate::output::{data, escape, json, talk};
 use crate::public_keys;
 
 #[derive(Serialize)]
@@ -65,6 +65,11 @@ pub fn run(context: &Context, file: &Path, public_keys: &[String]) -> Result<Exi
     let outcome = check(&read(file)?, &roots)?;
     let exit = if outcome.is_ok() { Exit::Fine } else { Exit::Found };
     if context.json { print_json(outcome) } else { print(outcome) }?;
+    if exit == Exit::Fine {
+        talk(
+            "note: this proves that the bytes lay at that place of the log, not that they are one record, or what a record of them says",
+        );
+    }
     Ok(exit)
 }
 
