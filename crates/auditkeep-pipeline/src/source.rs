@@ -1,6 +1,7 @@
 //! The port through which log files are read, whoever keeps them: the RDS API or a directory.
 
 pub mod disk;
+pub mod gunzip;
 
 use std::error::Error;
 use std::fmt;

@@ -9,7 +9,6 @@
 
 mod answer;
 mod failure;
-mod gunzip;
 mod request;
 
 use std::time::{Duration, SystemTime};

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use self::prefix::Prefix;
 use self::storing::Storing;
-use super::selection::{Selected, listed};
+use super::selection::{self, Selected, listed};
 use super::writer::{Reached, TrailWriter};
 use super::{CollectError, Collector, FileError, FileOutcome, Progress};
 use crate::source::{Instance, LogBytes, LogFiles, SourceKind};
@@ -83,10 +83,11 @@ fn is_quiet(collector: &Collector<'_>, selected: &Selected, now: Timestamp) -> b
 /// Whether the bytes that came in, so many and with that last one, are the file to its end, so that its last record is whole.
 ///
 /// If they are not as many as the listing says, the transfer ended early, the file has grown since it was listed, or rotation
-/// has put another one in its place. The sizes of files on disk are those of their compression, and a file that was written
+/// has put another one in its place. A file that lies compressed at its source has a checksum at its end, which was right. The sizes of files on disk are those of their compression, and a file that was written
 /// a moment ago may have been so by whoever copied it: there a line that has ended must do.
 fn has_ended(collector: &Collector<'_>, selected: &Selected, quiet: bool, end: (u64, Option<&u8>)) -> bool {
     match collector.kind {
+        SourceKind::LogFiles if selection::is_compressed(&selected.log.name) => true,
         SourceKind::LogFiles => quiet && end.0 == selected.log.size,
         SourceKind::Import => quiet || end.1 == Some(&b'\n'),
     }

@@ -27,13 +27,13 @@ impl Selected {
 ///
 /// Whoever imports files has chosen them, so there every file counts.
 pub(super) fn select(kind: SourceKind, engine: Engine, listed: Vec<LogFile>) -> Vec<Selected> {
-    let names: HashSet<String> = listed.iter().map(|log| log.name.clone()).collect();
+    let names: HashSet<String> = listed.iter().map(|log| uncompressed(&log.name).to_owned()).collect();
     let mut selected: Vec<Selected> = listed
         .into_iter()
         .filter(|log| kind == SourceKind::Import || is_audit_log(engine, &log.name))
         .map(|log| Selected {
             family: family(&log.name).to_owned(),
-            has_csv_twin: engine.is_postgres() && names.contains(&format!("{}.csv", log.name)),
+            has_csv_twin: engine.is_postgres() && names.contains(&format!("{}.csv", uncompressed(&log.name))),
             log,
         })
         .collect();
@@ -62,9 +62,20 @@ fn is_audit_log(engine: Engine, name: &str) -> bool {
     }
 }
 
-/// A log's name without what rotation by renaming appends: `server_audit.log.07` is of the family `server_audit.log`.
-/// Names that hold a date are never reused and are their own family.
+/// Whether a log file was compressed where it lies, as Aurora for PostgreSQL does when its disk fills. Nothing is written to it any more.
+pub(super) fn is_compressed(name: &str) -> bool {
+    uncompressed(name) != name
+}
+
+/// The name that a log file had before it was compressed.
+fn uncompressed(name: &str) -> &str {
+    name.strip_suffix(".gz").unwrap_or(name)
+}
+
+/// A log's name without what rotation by renaming appends, and without `.gz`: `server_audit.log.07` is of the family
+/// `server_audit.log`. Names that hold a date are never reused and are their own family.
 pub fn family(name: &str) -> &str {
+    let name = uncompressed(name);
     match name.rsplit_once('.') {
         Some((stem, digits))
             if is_renamed_by_rotation(stem)
@@ -193,6 +204,8 @@ mod tests {
         assert_eq!(family("audit/server_audit.log.001"), "audit/server_audit.log");
         assert_eq!(family("audit/audit.log.0.2026-11-21-03-58.0"), "audit/audit.log.0.2026-11-21-03-58.0");
         assert_eq!(family("error/postgresql.log.2026-11-21-04"), "error/postgresql.log.2026-11-21-04");
+        let csv = "error/postgresql.log.2026-11-21-0400.csv";
+        assert_eq!(family(&format!("{csv}.gz")), csv);
     }
 
     #[test]
@@ -223,6 +236,13 @@ mod tests {
             .map(|file| (file.log.name.rsplit('.').next() == Some("csv"), file.has_csv_twin))
             .collect();
         assert_eq!(twins, [(false, true), (true, false)]);
+        for (text, csv) in [(".gz", ""), ("", ".gz"), (".gz", ".gz")] {
+            let stem = "error/postgresql.log.2026-11-21-0400";
+            let listed = vec![log(&format!("{stem}{text}"), 1, 0), log(&format!("{stem}.csv{csv}"), 2, 0)];
+            let selected = select(SourceKind::LogFiles, Engine::AuroraPostgresql, listed);
+            let twin = selected.iter().find(|file| file.has_csv_twin).unwrap();
+            assert_eq!(twin.log.size, 1, "{text} {csv}");
+        }
     }
 
     #[test]

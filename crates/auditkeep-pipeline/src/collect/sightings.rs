@@ -74,9 +74,12 @@ impl Sightings {
 /// Whether the file was read to an end behind which nothing can have been written.
 ///
 /// A file that was renamed is not written to any more. One that has its live name still is, however long it was quiet: what is
-/// quiet may grow, be renamed and be deleted between two passes. A file whose name states a time is left behind by its writer.
+/// quiet may grow, be renamed and be deleted between two passes. A file whose name states a time is left behind by its writer. One that
+/// is compressed has its end in it.
 pub(super) fn is_whole(cursor: &Cursor) -> bool {
-    if is_renamed(cursor) {
+    if selection::is_compressed(&cursor.log) {
+        cursor.settled
+    } else if is_renamed(cursor) {
         cursor.offset == cursor.listed.size
     } else {
         cursor.settled && !selection::is_renamed_by_rotation(&cursor.family)
@@ -85,7 +88,7 @@ pub(super) fn is_whole(cursor: &Cursor) -> bool {
 
 /// Whether the file was last seen under a name that rotation gave it.
 pub(super) fn is_renamed(cursor: &Cursor) -> bool {
-    cursor.log != cursor.family
+    cursor.log != cursor.family && !selection::is_compressed(&cursor.log)
 }
 
 /// Whether two listings show a family's files in the same places: nothing was rotated or deleted between them, so that what was
@@ -136,6 +139,7 @@ mod tests {
     #[test]
     fn what_may_have_had_more() {
         let (renamed, dated) = (format!("{LIVE}.1"), "error/postgresql.log.2026-11-21-04");
+        let zipped = format!("{dated}.gz");
         for (log, offset, settled, whole) in [
             (LIVE, 9, false, false),
             (LIVE, 9, true, false),
@@ -143,6 +147,8 @@ mod tests {
             (renamed.as_str(), 8, false, false),
             (dated, 9, false, false),
             (dated, 9, true, true),
+            (zipped.as_str(), 100, true, true),
+            (zipped.as_str(), 9, false, false),
         ] {
             assert_eq!(is_whole(&cursor(log, offset, 9, settled)), whole, "{log} {offset} {settled}");
         }

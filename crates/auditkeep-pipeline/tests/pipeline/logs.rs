@@ -2,12 +2,15 @@
 //! are listed late, and break off while they are read.
 
 use std::collections::VecDeque;
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use auditkeep_pipeline::source::{LogBytes, LogFile, LogFiles, SourceError, SourceErrorKind};
 use bytes::Bytes;
 use fastrand::Rng;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 
@@ -32,6 +35,8 @@ pub struct File {
     pub breaks_after: Option<usize>,
     /// A download ends without an error after so many bytes.
     pub ends_after: Option<usize>,
+    /// It lies compressed at the source; its name says so.
+    pub gzip: bool,
     /// It is listed, and cannot be opened.
     pub unreadable: Option<SourceErrorKind>,
 }
@@ -39,6 +44,16 @@ pub struct File {
 impl File {
     pub fn exposed(&self) -> &[u8] {
         &self.bytes[..self.shown]
+    }
+
+    /// As it is downloaded.
+    fn stored(&self) -> Bytes {
+        if !self.gzip {
+            return Bytes::copy_from_slice(self.exposed());
+        }
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(self.exposed()).unwrap();
+        encoder.finish().unwrap().into()
     }
 }
 
@@ -133,6 +148,7 @@ impl ScriptedLogs {
             listed: None,
             breaks_after: None,
             ends_after: None,
+            gzip: false,
             unreadable: None,
         });
     }
@@ -194,6 +210,14 @@ impl ScriptedLogs {
         files.remove(at)
     }
 
+    /// Compresses a file where it lies.
+    pub fn compress(&self, name: &str, now_ms: i64) {
+        self.edit(name, |file| {
+            file.name.push_str(".gz");
+            (file.gzip, file.last_written_ms, file.listed) = (true, now_ms, None);
+        });
+    }
+
     /// Puts a deleted file back.
     pub fn restore(&self, file: File) {
         self.state().files.push(file);
@@ -246,7 +270,7 @@ impl LogFiles for ScriptedLogs {
             .filter(|_| !nothing)
             .map(|file| {
                 let (size, last_written_ms) =
-                    file.listed.unwrap_or((file.shown as u64, file.last_written_ms));
+                    file.listed.unwrap_or_else(|| (file.stored().len() as u64, file.last_written_ms));
                 // Times have a resolution of a second.
                 LogFile { name: file.name.clone(), size, last_written_ms: last_written_ms / 1000 * 1000 }
             })
@@ -272,7 +296,7 @@ impl LogFiles for ScriptedLogs {
         if let Some(kind) = file.unreadable {
             return Err(source_error(kind, "opening", name));
         }
-        let mut bytes = Bytes::copy_from_slice(file.exposed());
+        let mut bytes = file.stored();
         let length = file.breaks_after.or(file.ends_after).unwrap_or(bytes.len());
         bytes.truncate(length);
         let mut items = Vec::new();

@@ -14,6 +14,7 @@ use auditkeep_archive::test_support::faults;
 
 mod broken_sources;
 mod collectors;
+mod compressed;
 mod deriving;
 mod expiry;
 mod gaps;

@@ -5,6 +5,7 @@
 //! called itself. RDS has been seen to send error documents that tools then archived as logs.
 //! Does not compare with the size in a listing, which lags behind.
 
+use auditkeep_pipeline::source::gunzip::gunzip;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -13,7 +14,6 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use reqwest::Response;
 
 use super::failure::DownloadError;
-use super::gunzip::gunzip;
 use crate::fault::document::{self, MAX_DOCUMENT};
 use crate::fault::{AwsFault, presentable};
 
@@ -29,7 +29,7 @@ pub(super) async fn checked(response: Response) -> Result<Body, DownloadError> {
     let is_gzip = is_gzip(&headers)?;
     let is_framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
     let transfer = response.bytes_stream().map_err(|cause| DownloadError::Cut(cause.without_url())).boxed();
-    let body = if is_gzip { gunzip(transfer) } else { transfer };
+    let body = if is_gzip { gunzip(transfer, DownloadError::Gzip) } else { transfer };
     if status != StatusCode::OK {
         return Err(refusal(status, &headers, body).await);
     }

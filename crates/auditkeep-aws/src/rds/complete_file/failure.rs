@@ -5,6 +5,7 @@
 use std::error::Error;
 
 use auditkeep_pipeline::source::SourceErrorKind;
+use auditkeep_pipeline::source::gunzip::GunzipError;
 use aws_credential_types::provider::error::CredentialsError;
 
 use crate::fault::AwsFault;
@@ -35,10 +36,8 @@ pub(super) enum DownloadError {
     Unframed,
     #[error("the transfer broke off")]
     Cut(#[source] reqwest::Error),
-    #[error("the compressed transfer ended early, or its checksum is wrong")]
-    GzipEnd(#[source] std::io::Error),
-    #[error("the compressed transfer is damaged")]
-    Gzip(#[source] std::io::Error),
+    #[error("the compressed transfer cannot be decoded")]
+    Gzip(#[source] GunzipError),
 }
 
 impl DownloadError {
@@ -47,7 +46,9 @@ impl DownloadError {
             Self::Credentials(_) => SourceErrorKind::Denied,
             Self::Refused(fault) => fault.kind(),
             Self::NoAnswer(cause) if cause.is_builder() => SourceErrorKind::Invalid,
-            Self::NoAnswer(_) | Self::Cut(_) | Self::GzipEnd(_) => SourceErrorKind::Unreachable,
+            Self::NoAnswer(_) | Self::Cut(_) | Self::Gzip(GunzipError::Cut(_)) => {
+                SourceErrorKind::Unreachable
+            }
             Self::Name(_)
             | Self::Signing(_)
             | Self::Redirect(_)
@@ -55,7 +56,7 @@ impl DownloadError {
             | Self::Document(_)
             | Self::Encoding(_)
             | Self::Unframed
-            | Self::Gzip(_) => SourceErrorKind::Invalid,
+            | Self::Gzip(GunzipError::Damaged(_)) => SourceErrorKind::Invalid,
         }
     }
 }

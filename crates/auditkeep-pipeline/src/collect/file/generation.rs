@@ -10,18 +10,21 @@ use std::collections::BTreeMap;
 use auditkeep_archive::commit::{CHAIN_START, Cursor, cursor_key};
 use auditkeep_core::format::{self, Format, NotAnAuditLog, Seen};
 use auditkeep_core::integrity::hash::Sha256;
-use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use super::has_ended;
-use crate::collect::selection::{Selected, listed};
+use crate::collect::selection::{self, Selected, listed};
 use crate::collect::writer::TrailWriter;
 use crate::collect::{Collector, FileError, FileOutcome};
-use crate::source::{Instance, LogBytes, LogFiles};
+use crate::source::gunzip::{GunzipError, gunzip};
+use crate::source::{Instance, LogBytes, LogFiles, SourceError, SourceErrorKind};
 
 /// Enough to know a file's format and its first record.
 const HEAD_BYTES: usize = 64 << 10;
+/// What gzip begins with (RFC 1952, §2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A file of which is known which generation it is, or may be.
 pub(super) struct Begun {
@@ -45,10 +48,14 @@ pub(super) async fn begin(
     writer: &TrailWriter<'_>,
 ) -> Result<Begun, FileOutcome> {
     let mut bytes = match files.open(&selected.log.name).await {
-        // Asked again after its end, when the head was already all there is.
-        Ok(bytes) => bytes.fuse().boxed(),
+        Ok(bytes) => bytes,
         Err(error) => return Err(FileOutcome::Failed(error.into())),
     };
+    if selection::is_compressed(&selected.log.name) {
+        bytes = unpacked(bytes, selected.log.name.clone()).await.map_err(FileOutcome::Failed)?;
+    }
+    // Asked again after its end, when the head was already all there is.
+    let mut bytes = bytes.fuse().boxed();
     let (head, at_end) = read_head(&mut bytes).await.map_err(FileOutcome::Failed)?;
     if head.is_empty() {
         return Err(FileOutcome::Empty);
@@ -65,6 +72,25 @@ pub(super) async fn begin(
         }
         Err(error) => Err(FileOutcome::Failed(error.into())),
     }
+}
+
+/// What is in a file that lies compressed at its source, whether the source decodes it or not.
+async fn unpacked(mut bytes: LogBytes, log: String) -> Result<LogBytes, FileError> {
+    let mut begin = BytesMut::new();
+    while begin.len() < GZIP.len() {
+        let Some(chunk) = bytes.try_next().await? else { break };
+        begin.extend_from_slice(&chunk);
+    }
+    let is_packed = begin.starts_with(&GZIP);
+    let whole = stream::iter([Ok(begin.freeze())]).chain(bytes).boxed();
+    let fail = move |error: GunzipError| {
+        let kind = match error {
+            GunzipError::Cut(_) => SourceErrorKind::Unreachable,
+            GunzipError::Damaged(_) => SourceErrorKind::Invalid,
+        };
+        SourceError { kind, operation: "decompressing", object: log.clone(), cause: error.into() }
+    };
+    Ok(if is_packed { gunzip(whole, fail) } else { whole })
 }
 
 /// The first bytes, and whether they are all.

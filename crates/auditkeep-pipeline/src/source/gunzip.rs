@@ -1,36 +1,49 @@
-//! Decodes a gzip transfer while it arrives.
+//! Decodes gzip while it arrives: a transfer that was compressed on the way, or a file that lies compressed at its source.
 //!
 //! Guarantees: constant memory, whatever the sender packs into few bytes: deflate expands at most 1032 times, so that a
 //! slice of [`SLICE`] bytes becomes 4 MiB at most. Several members in a row are read to the end, with their checksums.
 //! An end before the end is an error. Does not limit the whole: log files may be large.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use bytes::{Buf as _, Bytes};
 use flate2::write::MultiGzDecoder;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use super::failure::DownloadError;
-
 const SLICE: usize = 4 * 1024;
 /// Decoded bytes are passed on in pieces of about this size.
 const PIECE: usize = 64 * 1024;
 
-struct State {
-    transfer: BoxStream<'static, Result<Bytes, DownloadError>>,
+/// Why it cannot be decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum GunzipError {
+    #[error("it is no gzip, or damaged")]
+    Damaged(#[source] io::Error),
+    /// What came is right, and not all of it.
+    #[error("it ends before its end")]
+    Cut(#[source] io::Error),
+}
+
+type Pieces<E> = BoxStream<'static, Result<Bytes, E>>;
+
+struct State<E, F> {
+    transfer: Pieces<E>,
+    fail: F,
     waiting: Bytes,
     /// None once the transfer is at its end.
     decoder: Option<MultiGzDecoder<Vec<u8>>>,
     received_any: bool,
 }
 
-/// An empty transfer is an empty file: whether it arrived completely is known from its framing.
-pub(super) fn gunzip(
-    transfer: BoxStream<'static, Result<Bytes, DownloadError>>,
-) -> BoxStream<'static, Result<Bytes, DownloadError>> {
+/// Nothing at all decodes to nothing: whether it arrived completely is for the transfer to know. `fail` says what an error means
+/// there.
+pub fn gunzip<E: Send + 'static>(
+    transfer: Pieces<E>,
+    fail: impl Fn(GunzipError) -> E + Send + 'static,
+) -> Pieces<E> {
     let decoder = Some(MultiGzDecoder::new(Vec::new()));
-    let state = State { transfer, waiting: Bytes::new(), decoder, received_any: false };
+    let state = State { transfer, fail, waiting: Bytes::new(), decoder, received_any: false };
     stream::try_unfold(
         state,
         |mut state| async move { Ok(state.next_piece().await?.map(|piece| (piece, state))) },
@@ -38,8 +51,8 @@ pub(super) fn gunzip(
     .boxed()
 }
 
-impl State {
-    async fn next_piece(&mut self) -> Result<Option<Bytes>, DownloadError> {
+impl<E, F: Fn(GunzipError) -> E> State<E, F> {
+    async fn next_piece(&mut self) -> Result<Option<Bytes>, E> {
         let Some(mut decoder) = self.decoder.take() else { return Ok(None) };
         loop {
             if decoder.get_ref().len() >= PIECE {
@@ -54,25 +67,24 @@ impl State {
                 }
             }
             let slice = self.waiting.get(..SLICE).unwrap_or(&self.waiting);
-            decoder.write_all(slice).map_err(DownloadError::Gzip)?;
+            decoder.write_all(slice).map_err(|cause| (self.fail)(GunzipError::Damaged(cause)))?;
             self.received_any |= !slice.is_empty();
             let taken = slice.len();
             self.waiting.advance(taken);
         }
     }
 
-    fn last_piece(&self, decoder: MultiGzDecoder<Vec<u8>>) -> Result<Option<Bytes>, DownloadError> {
+    fn last_piece(&self, decoder: MultiGzDecoder<Vec<u8>>) -> Result<Option<Bytes>, E> {
         if !self.received_any {
             return Ok(None);
         }
-        let rest = decoder.finish().map_err(DownloadError::GzipEnd)?;
+        let rest = decoder.finish().map_err(|cause| (self.fail)(GunzipError::Cut(cause)))?;
         Ok((!rest.is_empty()).then(|| rest.into()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use auditkeep_pipeline::source::SourceErrorKind;
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
@@ -89,9 +101,9 @@ mod tests {
         (0..length).map(|_| random.u8(b' '..b'q')).collect()
     }
 
-    async fn decode(packed: &[u8], chunk: usize) -> Result<Vec<u8>, DownloadError> {
+    async fn decode(packed: &[u8], chunk: usize) -> Result<Vec<u8>, GunzipError> {
         let chunks: Vec<_> = packed.chunks(chunk).map(|part| Ok(Bytes::copy_from_slice(part))).collect();
-        gunzip(stream::iter(chunks).boxed())
+        gunzip(stream::iter(chunks).boxed(), |error| error)
             .try_fold(Vec::new(), async |all, piece| Ok([all, piece.to_vec()].concat()))
             .await
     }
@@ -111,7 +123,7 @@ mod tests {
         let packed = gzip(&text(500));
         for end in 1..packed.len() {
             let failure = decode(&packed[..end], 64).await.unwrap_err();
-            assert_eq!(failure.kind(), SourceErrorKind::Unreachable, "cut after {end}");
+            assert!(matches!(failure, GunzipError::Cut(_)), "cut after {end}");
         }
     }
 
@@ -129,7 +141,7 @@ mod tests {
     async fn no_gzip_and_a_tail_that_is_none_are_errors() {
         let tail = [&gzip(b"one")[..], b"tail that is no gzip"].concat();
         for packed in [&b"2026-11-21 no gzip at all"[..], &tail] {
-            assert_eq!(decode(packed, 64).await.unwrap_err().kind(), SourceErrorKind::Invalid);
+            assert!(matches!(decode(packed, 64).await.unwrap_err(), GunzipError::Damaged(_)));
         }
     }
 
@@ -138,7 +150,8 @@ mod tests {
         assert!(decode(b"", 1).await.unwrap().is_empty());
         let packed = gzip(&vec![0; 64 << 20]);
         let bomb = stream::iter([Ok(Bytes::from(packed))]).boxed();
-        let sizes: Vec<usize> = gunzip(bomb).map_ok(|piece| piece.len()).try_collect().await.unwrap();
+        let sizes: Vec<usize> =
+            gunzip(bomb, |error: GunzipError| error).map_ok(|piece| piece.len()).try_collect().await.unwrap();
         assert_eq!(sizes.iter().sum::<usize>(), 64 << 20);
         assert!(sizes.iter().all(|size| *size <= PIECE + SLICE * 1032), "{sizes:?}");
     }
