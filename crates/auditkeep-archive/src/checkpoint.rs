@@ -6,10 +6,10 @@
 use auditkeep_core::integrity::checkpoint::{BadCheckpointText, Checkpoint as CheckpointText};
 use auditkeep_core::integrity::hash::Sha256;
 
-use crate::archive::ArchiveError;
+use crate::archive::{Archive, ArchiveError};
 use crate::commit::Commit;
 use crate::journal::seal_of;
-use crate::layout::JOURNAL;
+use crate::layout::{self, JOURNAL};
 use crate::leaf::SealLeaf;
 
 /// A commit of the journal, as somebody kept it.
@@ -67,6 +67,15 @@ impl Checkpoint {
             return Err(BadCheckpoint::Contradiction { name });
         }
         Ok(Self { name, archive: stated.archive, number: stated.commit, body: stated.body, note, commit })
+    }
+
+    /// Whether the archive's journal has the commit that it is of. Signatures are not looked at.
+    pub async fn is_in(&self, archive: &Archive) -> Result<bool, ArchiveError> {
+        let path = layout::commit(JOURNAL, self.number);
+        let Some(bytes) = archive.find(&path).await? else { return Ok(false) };
+        let Ok(commit) = Commit::read(path.as_ref(), &bytes) else { return Ok(false) };
+        let stored = commit.body.checkpoint();
+        Ok(stored.is_ok_and(|stored| stored.archive == self.archive && stored.body == self.body))
     }
 
     /// Whether it is known to cover no trail: a commit without a seal. A note alone does not say.

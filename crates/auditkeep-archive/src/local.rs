@@ -46,6 +46,19 @@ impl DurableDirectory {
         let root = inside.parent().unwrap_or(root).into();
         Ok(Self { files, root, synced: Synced::default() })
     }
+
+    /// Opening a pipe waits for somebody who writes to it, and a device may have no end.
+    fn must_be_file(&self, location: &Path) -> Result<()> {
+        let path = self.files.path_to_filesystem(location)?;
+        match fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() => {
+                let source = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file").into();
+                Err(Error::NotFound { path: location.to_string(), source })
+            }
+            // What is wrong otherwise, opening it says.
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for DurableDirectory {
@@ -83,10 +96,12 @@ impl ObjectStore for DurableDirectory {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.must_be_file(location)?;
         self.files.get_opts(location, options).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.must_be_file(location)?;
         self.files.get_ranges(location, ranges).await
     }
 

@@ -25,7 +25,8 @@ pub struct SealPass {
 #[derive(Debug)]
 pub struct Handed {
     pub witness: String,
-    pub outcome: Result<(), WitnessError>,
+    /// The journal commit of the newest seal that it has now: this one, or one that somebody else has handed over since.
+    pub outcome: Result<u64, WitnessError>,
     /// The last seal that it is known to have, this one included.
     pub last: Option<Witnessed>,
 }
@@ -38,17 +39,15 @@ pub async fn seal_and_hand(
     witnesses: &[Box<dyn Witness>],
 ) -> Result<SealPass, TrailError> {
     let sealed = seal(archive, key, stamp).await?;
-    let id = &archive.manifest().id;
     let mut handed = Vec::new();
     for witness in witnesses {
-        let outcome = witness.keep(id, &sealed).await;
+        let outcome = hand(archive, &**witness, &sealed).await;
         handed.push(Handed { witness: witness.name().to_owned(), outcome, last: None });
     }
     // A crash here leaves witnesses that have more than the journal says; the next seal makes it good.
     let reached: Vec<Leaf> = handed
         .iter()
-        .filter(|handed| handed.outcome.is_ok())
-        .map(|handed| reached(stamp, &handed.witness, sealed.number))
+        .filter_map(|handed| Some(reached(stamp, &handed.witness, *handed.outcome.as_ref().ok()?)))
         .collect();
     journal::append(archive, key, stamp, &|_| reached.clone()).await?;
     let known = &archive.journal().standing.witnesses;
@@ -56,6 +55,27 @@ pub async fn seal_and_hand(
         handed.last = known.get(&handed.witness).cloned();
     }
     Ok(SealPass { sealed, handed })
+}
+
+/// Hands a seal over, if the newest that the witness has is in the journal, too. Numbers alone do not tell a journal that went on from
+/// one that was set back and has grown again, and what a witness keeps last must not be what replaces the proof of it.
+async fn hand(archive: &Archive, witness: &dyn Witness, sealed: &Sealed) -> Result<u64, WitnessError> {
+    let id = &archive.manifest().id;
+    if let Some(newest) = witness.newest(id).await?.filter(|newest| newest.archive == *id) {
+        let there = newest.is_in(archive).await;
+        if !there.map_err(|cause| WitnessError::unreachable("comparing with", witness.name(), cause))? {
+            let number = newest.number;
+            return Err(WitnessError::AnotherHistory {
+                witness: witness.name().to_owned(),
+                detail: format!("it has a seal in journal commit {number} that this archive does not have"),
+            });
+        }
+        if newest.number > sealed.number {
+            return Ok(newest.number);
+        }
+    }
+    witness.keep(id, sealed).await?;
+    Ok(sealed.number)
 }
 
 fn reached(stamp: &Stamp, witness: &str, seal: u64) -> Leaf {

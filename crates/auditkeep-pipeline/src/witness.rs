@@ -1,7 +1,7 @@
 //! The port to witnesses: whoever keeps checkpoints where those who can alter the archive cannot reach.
 //!
-//! A witness never gives up what it has. One that can be asked refuses another history than the one it knows, and another archive's; a
-//! webhook cannot be asked. That is the only defence against a tail that was cut off, or a second history by the holder of the key.
+//! A witness never gives up what it has. One that can be asked gets no seal of a journal that lacks the newest one that it has
+//! ([`crate::seal`]), and refuses another archive's; a webhook cannot be asked. That is the only defence against a tail that was cut off, or a second history by the holder of the key.
 
 pub mod file;
 pub mod store;
@@ -49,7 +49,7 @@ pub enum WitnessError {
 }
 
 impl WitnessError {
-    fn unreachable(
+    pub(crate) fn unreachable(
         operation: &'static str,
         witness: &str,
         cause: impl Into<Box<dyn Error + Send + Sync>>,

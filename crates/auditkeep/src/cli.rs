@@ -192,6 +192,17 @@ impl Context {
         self.key.signer().await
     }
 
+    /// Refuses a file that would lie in the archive: there it would be planted evidence, or a key within reach of whoever alters it.
+    pub fn check_outside(&self, file: &Path) -> Result<(), Failure> {
+        if !self.place.holds(file) {
+            return Ok(());
+        }
+        Err(Failure::usage(
+            format!("`{}` would lie in the archive", file.display()),
+            "name a file that is somewhere else",
+        ))
+    }
+
     /// The derived tables, which live beside the evidence.
     pub async fn tables(&self) -> Result<DeltaTables, Failure> {
         Ok(DeltaTables::new(self.place.store().await?, self.place.url().clone()))

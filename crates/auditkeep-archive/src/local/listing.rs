@@ -5,8 +5,9 @@
 //! URL for each of them, which takes ten times as long.
 //!
 //! Otherwise as in `object_store`: whole subtrees, staging files are hidden, a directory that is not there is empty, and
-//! there is no order. The differences: objects have no tag, and a file whose name no object can have is listed nevertheless, so that
-//! whoever can plant a file cannot keep the archive from being verified (see [`part`]).
+//! there is no order. The differences: objects have no tag; and so that whoever can plant a file can neither hide it nor keep the archive
+//! from being verified, a file whose name no object can have is listed (see [`part`]), pipes and devices are, and a link that
+//! leads back is not followed.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, DirEntry, Metadata, ReadDir};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path as FilePath, PathBuf};
 
 use futures::stream::{self, BoxStream};
@@ -26,13 +28,23 @@ const AT_ONCE: usize = 1024;
 
 /// Goes through all files below a directory whose names come after one.
 pub(super) struct Walk {
-    /// The directories that it is in, each with the length of its name in `location`.
-    open: Vec<(ReadDir, usize)>,
+    /// The directories that it is in.
+    open: Vec<Open>,
     /// To go on with: a directory whose name `location` is.
     entering: Option<PathBuf>,
     location: String,
     offset: String,
 }
+
+struct Open {
+    entries: ReadDir,
+    /// Of its name in `location`.
+    length: usize,
+    identity: Identity,
+}
+
+/// Device and inode: which directory it is, whatever it is called.
+type Identity = (u64, u64);
 
 impl Walk {
     /// `prefix` is the name of the directory.
@@ -70,10 +82,22 @@ impl Walk {
             return Ok(None);
         }
         match metadata {
-            Some(metadata) if metadata.is_file() && !is_before => object(entry, &self.location, &metadata),
-            // It has gone since it was listed, or is no file.
+            Some(metadata) if !is_before => object(entry, &self.location, &metadata),
+            // It has gone since it was listed, or comes before.
             _ => Ok(None),
         }
+    }
+
+    /// Goes into a directory, unless it is one that it is in already: a link may lead back.
+    fn enter(&mut self, directory: &FilePath) -> io::Result<()> {
+        let Some(metadata) = present(fs::metadata(directory))? else { return Ok(()) };
+        let identity = (metadata.dev(), metadata.ino());
+        if self.open.iter().any(|open| open.identity == identity) {
+            return Ok(());
+        }
+        let open = |entries| Open { entries, length: self.location.len(), identity };
+        self.open.extend(present(fs::read_dir(directory))?.map(open));
+        Ok(())
     }
 }
 
@@ -82,13 +106,12 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(directory) = self.entering.take() {
-                match present(fs::read_dir(directory)) {
-                    Ok(entries) => self.open.extend(entries.map(|entries| (entries, self.location.len()))),
-                    Err(error) => return Some(Err(failed(error))),
-                }
+            if let Some(directory) = self.entering.take()
+                && let Err(error) = self.enter(&directory)
+            {
+                return Some(Err(failed(error)));
             }
-            let (entries, length) = self.open.last_mut()?;
+            let Open { entries, length, .. } = self.open.last_mut()?;
             self.location.truncate(*length);
             let Some(entry) = entries.next() else {
                 self.open.pop();
@@ -111,9 +134,9 @@ pub(super) fn level(directory: &FilePath, prefix: &Path) -> Result<ListResult> {
         let location = below(prefix) + &part(&entry.file_name());
         match present(fs::metadata(entry.path())).map_err(failed)? {
             Some(metadata) if metadata.is_dir() => drop(common_prefixes.insert(Path::parse(location)?)),
-            Some(metadata) if metadata.is_file() => objects.extend(object(&entry, &location, &metadata)?),
-            // It has gone since it was listed, or is neither.
-            _ => {}
+            Some(metadata) => objects.extend(object(&entry, &location, &metadata)?),
+            // It has gone since it was listed.
+            None => {}
         }
     }
     Ok(ListResult { common_prefixes: common_prefixes.into_iter().collect(), objects })
@@ -295,5 +318,28 @@ mod tests {
         let store = DurableDirectory::new(directory.path()).unwrap();
         let listed: Vec<ObjectMeta> = store.list(None).try_collect().await.unwrap();
         assert_eq!(listed.len(), 2 * AT_ONCE);
+    }
+
+    #[tokio::test]
+    async fn pipes_and_links_that_lead_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        fs::create_dir_all(root.join("raw/a")).unwrap();
+        fs::write(root.join("raw/a/x"), "x").unwrap();
+        std::os::unix::fs::symlink(".", root.join("raw/loop")).unwrap();
+        std::os::unix::fs::symlink("../..", root.join("raw/a/back")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", root.join("raw/zero")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(root.join("raw/pipe")).status().unwrap();
+        assert!(made.success());
+        let store = DurableDirectory::new(root).unwrap();
+        let listed: Vec<ObjectMeta> = store.list(None).try_collect().await.unwrap();
+        let mut names: Vec<&str> = listed.iter().map(|object| object.location.as_ref()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["raw/a/x", "raw/pipe", "raw/zero"]);
+        // None of them can be read.
+        for name in ["raw/pipe", "raw/zero", "raw/a"] {
+            let read = store.get_opts(&Path::from(name), object_store::GetOptions::default()).await;
+            assert!(matches!(read, Err(Error::NotFound { .. })), "{name}: {read:?}");
+        }
     }
 }

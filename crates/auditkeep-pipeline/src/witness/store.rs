@@ -3,6 +3,7 @@
 //! `<archive id>/<20-digit number of the journal commit>.json` holds the commit's stored bytes. Whoever seals needs the right
 //! to put, to get and to list, and no right to delete; Object Lock on the bucket makes it final.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -48,6 +49,12 @@ fn object(archive: &str, number: u64) -> Path {
     Path::from(archive).join(format!("{number:020}.json"))
 }
 
+/// The number that an object's name says, if it is the name of a seal.
+fn number(archive: &str, path: &Path) -> Option<u64> {
+    let number = path.filename()?.strip_suffix(".json")?.parse().ok()?;
+    (object(archive, number) == *path).then_some(number)
+}
+
 #[async_trait]
 impl Witness for StoreWitness {
     fn name(&self) -> &str {
@@ -71,18 +78,29 @@ impl Witness for StoreWitness {
         }
     }
 
+    /// A name that is not that of the seal in the object counts for nothing: whoever may only add objects must not be able to put
+    /// an old seal in front of the newest one.
     async fn newest(&self, archive: &str) -> Result<Option<Checkpoint>, WitnessError> {
         let prefix = Path::from(archive);
         let mut listed = self.store.list(Some(&prefix));
-        let mut newest: Option<Path> = None;
+        let mut numbers = BTreeSet::new();
         while let Some(found) =
             listed.try_next().await.map_err(|cause| WitnessError::unreachable(ASKING, &self.name, cause))?
         {
-            // Numbers have leading zeros, so that names sort as they do.
-            newest = newest.max(Some(found.location));
+            numbers.extend(number(archive, &found.location));
         }
-        let Some(path) = newest else { return Ok(None) };
-        let bytes = self.read(ASKING, &path).await?;
-        self.checkpoint(&path, &bytes).map(Some)
+        for number in numbers.into_iter().rev() {
+            let path = object(archive, number);
+            match self.read(ASKING, &path).await.and_then(|bytes| self.checkpoint(&path, &bytes)) {
+                Ok(checkpoint) if (checkpoint.archive.as_str(), checkpoint.number) == (archive, number) => {
+                    return Ok(Some(checkpoint));
+                }
+                Ok(_) | Err(WitnessError::Damaged { .. }) => {
+                    tracing::warn!(witness = self.name, object = %path, "it is not the seal that its name says");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 }

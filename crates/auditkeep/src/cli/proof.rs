@@ -45,6 +45,7 @@ pub async fn run(context: &Context, arguments: &ProofArguments) -> Result<Exit, 
     match arguments.output.as_deref().filter(|path| *path != Path::new("-")) {
         None => write_out(&file)?,
         Some(path) => {
+            context.check_outside(path)?;
             crate::new_file::write_new(path, &file, 0o644)?;
             // A crash here loses nothing: the file is whole.
             let size = file.len() as u64;

@@ -65,7 +65,11 @@ pub async fn run(context: &Context, arguments: &SealArguments) -> Result<Exit, F
     let archive = context.archive().await?;
     let key = context.signing_key().await?;
     // Before anything is sealed for it.
-    let output = arguments.output.as_deref().map(|path| NewFile::begin(path, 0o644)).transpose()?;
+    let output = arguments.output.as_deref().map(|path| {
+        context.check_outside(path)?;
+        NewFile::begin(path, 0o644)
+    });
+    let output = output.transpose()?;
     let (ready, not_ready) = set_up(context).await;
     let stamp = Stamp { time: now(), writer: WRITER.to_owned() };
     let pass = seal_and_hand(&archive, &*key, &stamp, &ready).await?;
@@ -173,7 +177,7 @@ impl WitnessAnswer {
     fn of(handed: Handed) -> Self {
         let Handed { witness, outcome, last } = handed;
         match outcome {
-            Ok(()) => Self {
+            Ok(_) => Self {
                 witness,
                 reached: true,
                 error: None,

@@ -84,11 +84,29 @@ fn witnesses_are_not_read_without_end() {
     let id = home.run(&["seal", "--json"]).json()["archive_id"].as_str().unwrap().to_owned();
     let kept = home.write(&format!("place/{id}/99999999999999999999.json"), "");
     home.write("auditkeep.toml", format!("{config}\n[[witness]]\nname = \"w\"\nplace = \"place\"\n"));
+    // Objects that are no seals are passed over.
     File::create(&kept).unwrap().set_len(40 << 30).unwrap();
     let (code, stderr) = quickly(&home, &["verify"]);
-    assert_eq!(code, 1, "{stderr}");
+    assert_eq!(code, 0, "{stderr}");
     std::fs::remove_file(&kept).unwrap();
     assert!(Command::new("mkfifo").arg(&kept).status().unwrap().success());
     let (code, stderr) = quickly(&home, &["verify"]);
     assert!(code == 0 || code == 1, "{stderr}");
+}
+
+/// There it would be planted evidence, or a private key within reach of whoever alters the archive.
+#[test]
+fn nothing_is_written_into_the_archive() {
+    let home = home();
+    let before = home.run(&["verify", "--strict", "--json"]).succeeds().json();
+    for arguments in [
+        &["seal", "-o", "archive/trails/journal/commits/00000000000000000008.json"][..],
+        &["export", "raw", "--instance", "shop", "--log", "server_audit.log", "-o", "archive/raw/x"],
+        &["key", "rotate", "--new-key", "archive/k", "--by", "x", "--reason", "x"],
+    ] {
+        let (code, stderr) = quickly(&home, arguments);
+        assert_eq!(code, 2, "{arguments:?}: {stderr}");
+        assert!(stderr.contains("would lie in the archive"), "{arguments:?}: {stderr}");
+    }
+    assert_eq!(home.run(&["verify", "--strict", "--json"]).succeeds().json(), before);
 }

@@ -70,6 +70,7 @@ pub async fn run(context: &Context, arguments: &RawArguments) -> Result<Exit, Fa
             write(&archive, &pieces, arguments.from, write_out).await?;
         }
         Some(path) => {
+            context.check_outside(path)?;
             let mut file = NewFile::begin(path, 0o666)?;
             record(context, &archive, &log, arguments).await?;
             write(&archive, &pieces, arguments.from, |bytes| file.write(bytes)).await?;

@@ -53,6 +53,9 @@ pub async fn run(context: &Context, arguments: &RotateArguments) -> Result<Exit,
     let archive = context.archive().await?;
     let present = context.signing_key().await?;
     let place = KeyPlace::parse(&arguments.new_key, Path::new(""), &context.config.directory)?;
+    if let KeyPlace::File(file) = &place {
+        context.check_outside(file)?;
+    }
     let new = match &place {
         KeyPlace::File(_) => place.make().await?.public().clone(),
         // Its public half comes into the present key's file.
