@@ -3,12 +3,15 @@
 //! Nothing here is needed to collect from AWS. The product uses it for its demo, the tests use it as the counterpart
 //! that nobody else offers.
 
+pub mod clock;
 pub mod emulator;
 #[cfg(feature = "servers")]
 pub mod record;
 pub mod recorded;
+mod seeded;
 #[cfg(feature = "servers")]
 pub mod servers;
+mod span;
 pub mod truth;
 #[cfg(feature = "servers")]
 pub mod workload;

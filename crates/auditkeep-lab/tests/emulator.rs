@@ -15,3 +15,5 @@ mod lab;
 mod sdk;
 #[path = "emulator/signatures.rs"]
 mod signatures;
+#[path = "emulator/switches.rs"]
+mod switches;

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use auditkeep_lab::clock::Clock;
 use auditkeep_lab::emulator::{
     DEFAULT_ACCESS_KEY_ID, DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_SECRET_ACCESS_KEY, Emulator,
     EmulatorError, EmulatorOptions, Fleet, FleetError, LabCredential,
@@ -82,6 +83,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), ServeError> {
         account: arguments.account,
         credentials: vec![credential.clone()],
         fleet,
+        clock: Clock::real(),
     };
     let emulator = Emulator::start(options).await?;
     announce(&emulator.endpoint(), instances, &credential, &arguments.region)?;

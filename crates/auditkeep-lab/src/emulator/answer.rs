@@ -153,7 +153,7 @@ pub(crate) fn success(result: &ActionResult, request_id: &str) -> Result<Respons
 
 /// The answer to a call that failed, of either protocol.
 pub(crate) fn failure(fault: &Fault, request_id: &str) -> Response<Body> {
-    let r#type = if fault.status.is_server_error() { "Receiver" } else { "Sender" };
+    let r#type = if fault.status.is_client_error() { "Sender" } else { "Receiver" };
     let error = ErrorElement { r#type, code: fault.code, message: &printable(&fault.message) };
     let envelope = ErrorEnvelope { xmlns: NAMESPACE, error, request_id };
     let xml = quick_xml::se::to_string_with_root("ErrorResponse", &envelope).unwrap_or_default();

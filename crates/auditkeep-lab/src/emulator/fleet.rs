@@ -147,10 +147,6 @@ impl Fleet {
         }
         Ok(())
     }
-
-    pub(crate) fn find(&self, name: &str) -> Option<&LabInstance> {
-        self.instances.iter().find(|instance| instance.name.eq_ignore_ascii_case(name))
-    }
 }
 
 /// The rule of `CreateDBInstance` in the Amazon RDS API Reference, less its ban on double and final hyphens.
@@ -232,7 +228,7 @@ mod tests {
         std::fs::write(root.path().join("orders/instance.json"), json).unwrap();
         let fleet = Fleet::from_directory(root.path()).unwrap();
         assert_eq!(fleet.instances.len(), 1);
-        assert_eq!(fleet.find("ORDERS").unwrap().engine, "mariadb");
+        assert_eq!(fleet.instances[0].engine, "mariadb");
 
         std::fs::write(root.path().join("no-instance/instance.json"), r#"{"nmae":"x"}"#).unwrap();
         assert!(matches!(Fleet::from_directory(root.path()), Err(FleetError::Description { .. })));
