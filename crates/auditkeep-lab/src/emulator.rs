@@ -22,6 +22,7 @@ mod listing;
 mod logs;
 mod params;
 mod portion;
+mod reading;
 mod served;
 mod sigv4;
 pub mod switches;
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use board::Board;
 use counters::Counters;
-use served::Served;
+use served::InForce;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -42,8 +43,10 @@ pub use behaviour::Behaviour;
 pub use counters::Counts;
 pub(crate) use fleet::{DESCRIPTION_FILE, Description};
 pub use fleet::{Fleet, FleetError, LabInstance, Logs, Mount, RecordedFile};
+pub(crate) use logs::LogFile;
 
 use crate::clock::Clock;
+use crate::simulate::Estate;
 
 /// The access key id that the lab uses when nobody chose another.
 pub const DEFAULT_ACCESS_KEY_ID: &str = "AKIDAUDITKEEPLAB0000";
@@ -101,7 +104,9 @@ pub struct EmulatorOptions {
     pub credentials: Vec<LabCredential>,
     /// The instances to serve.
     pub fleet: Fleet,
-    /// What time it is for the switches. Signatures are checked against the real time.
+    /// Simulated instances, which are served beside those of the fleet and may come and go.
+    pub estate: Option<Estate>,
+    /// What time it is for the switches; an estate's clock takes its place. Signatures are checked against the real time.
     pub clock: Clock,
 }
 
@@ -114,8 +119,14 @@ impl EmulatorOptions {
             account: DEFAULT_ACCOUNT.to_owned(),
             credentials: vec![LabCredential::well_known()],
             fleet,
+            estate: None,
             clock: Clock::real(),
         }
+    }
+
+    /// The same, for an estate.
+    pub fn simulated(estate: Estate) -> Self {
+        Self { estate: Some(estate), ..Self::loopback(Fleet::default()) }
     }
 }
 
@@ -141,16 +152,12 @@ struct Shared {
     account: String,
     credentials: Vec<LabCredential>,
     clock: Clock,
-    served: RwLock<Arc<Served>>,
+    fleet: InForce,
     board: RwLock<Arc<Board>>,
     counters: Arc<Counters>,
 }
 
 impl Shared {
-    fn served(&self) -> Arc<Served> {
-        Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
     fn board(&self) -> Arc<Board> {
         Arc::clone(&self.board.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -178,13 +185,14 @@ impl Emulator {
         let listen = |source| EmulatorError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let clock = options.estate.as_ref().map_or(options.clock, |estate| estate.clock().clone());
         let shared = Arc::new(Shared {
             region: options.region,
             account: options.account,
             credentials: options.credentials,
-            served: RwLock::new(Arc::new(Served::new(options.fleet))),
-            board: RwLock::new(Arc::new(Board::new(Behaviour::default(), options.clock.now_ms()))),
-            clock: options.clock,
+            fleet: InForce::new(options.fleet, options.estate),
+            board: RwLock::new(Arc::new(Board::new(Behaviour::default(), clock.now_ms()))),
+            clock,
             counters: Arc::default(),
         });
         let (stop, stopped) = oneshot::channel::<()>();
@@ -210,8 +218,7 @@ impl Emulator {
     /// Replaces the fleet for all later calls. Calls under way end with the fleet they began with.
     pub fn set_fleet(&self, fleet: Fleet) -> Result<(), FleetError> {
         fleet.check()?;
-        let served = Arc::new(Served::new(fleet));
-        *self.shared.served.write().unwrap_or_else(PoisonError::into_inner) = served;
+        self.shared.fleet.give(fleet);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ pub mod recorded;
 mod seeded;
 #[cfg(feature = "servers")]
 pub mod servers;
+pub mod simulate;
 mod span;
 pub mod truth;
 #[cfg(feature = "servers")]

@@ -15,5 +15,7 @@ mod lab;
 mod sdk;
 #[path = "emulator/signatures.rs"]
 mod signatures;
+#[path = "emulator/simulated.rs"]
+mod simulated;
 #[path = "emulator/switches.rs"]
 mod switches;

@@ -83,6 +83,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), ServeError> {
         account: arguments.account,
         credentials: vec![credential.clone()],
         fleet,
+        estate: None,
         clock: Clock::real(),
     };
     let emulator = Emulator::start(options).await?;

@@ -24,11 +24,7 @@ impl Place<'_> {
     }
 }
 
-pub(crate) fn instances(
-    served: &Served,
-    place: Place<'_>,
-    params: &Params,
-) -> Result<InstancesPage, Fault> {
+pub(crate) fn instances(served: &Served, place: Place<'_>, params: &Params) -> Result<InstancesPage, Fault> {
     params.refuse_filters()?;
     let length = page_length(params)?;
     if let Some(identifier) = params.text("DBInstanceIdentifier") {
@@ -64,7 +60,7 @@ fn element(name: &str, instance: &LabInstance, place: Place<'_>) -> InstanceElem
         class: "db.t4g.medium",
         engine: instance.engine.clone(),
         engine_version: instance.engine_version.clone(),
-        status: "available",
+        status: instance.logs.status().as_str(),
         dbi_resource_id: instance.resource_id.clone(),
         arn: place.arn(name),
         instance_create_time: "2026-01-15T08:30:00.000Z",

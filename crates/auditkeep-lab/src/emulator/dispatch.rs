@@ -19,8 +19,9 @@ use crate::emulator::params::{Params, VERSION};
 use crate::emulator::portion::{self, PortionQuery};
 use crate::emulator::served::Served;
 use crate::emulator::sigv4::{SignedRequest, Verifier};
-use crate::emulator::switches::{Call, Flow, ListingFlaw, Operation, Plan, PortionFlaw, Switch};
+use crate::emulator::switches::{Call, Flow, ListingFlaw, Operation, Plan, PortionFlaw, ReadingFlaw, Switch};
 use crate::emulator::{Shared, body, download};
+use crate::simulate::Status;
 
 /// The largest request body that is read.
 const MAX_BODY: usize = 1 << 20;
@@ -80,7 +81,7 @@ async fn carry_out(
         counters.fault(Switch::Refuse(refusal).kind());
         return Err(refusal.fault(asked.call.instance.as_deref().unwrap_or_default(), &asked.file));
     }
-    let served = shared.served();
+    let served = shared.fleet.now();
     let result = match asked.call.operation {
         Operation::DescribeDBInstances => {
             let place = Place { region: &shared.region, account: &shared.account };
@@ -91,8 +92,19 @@ async fn carry_out(
             let page_limit = shared.board().behaviour.listing_page;
             let now_ms = shared.clock.now_ms();
             plan.listing.iter().for_each(|flaw| counters.fault(Switch::Listing(*flaw).kind()));
-            let page =
-                blocking(move || log_files(&served, &asked.params, page_limit, &plan.listing, now_ms)).await?;
+            let rotates = plan.reading.contains(&ReadingFlaw::RotateAfterList);
+            let page = blocking(move || {
+                let page = log_files(&served, &asked.params, page_limit, &plan.listing, now_ms)?;
+                let instance = asked.params.text("DBInstanceIdentifier").and_then(|name| served.find(name));
+                if let Some(instance) = instance.filter(|_| rotates) {
+                    instance.logs.rotate();
+                }
+                Ok(page)
+            })
+            .await?;
+            if rotates {
+                counters.fault(Switch::Reading(ReadingFlaw::RotateAfterList).kind());
+            }
             ActionResult::DescribeDBLogFilesResult(page)
         }
         Operation::DownloadDBLogFilePortion => {
@@ -102,7 +114,8 @@ async fn carry_out(
         }
         Operation::DownloadCompleteLogFile => {
             let instance = asked.call.instance.unwrap_or_default();
-            let (log, binary) = blocking(move || download::open(&served, &instance, &asked.file)).await?;
+            let (mut log, binary) = blocking(move || download::open(&served, &instance, &asked.file)).await?;
+            log.expect(plan.reading, Arc::clone(counters));
             return Ok(download::stream(log, binary, &parts.headers));
         }
     };
@@ -174,6 +187,9 @@ fn log_files(
     let name = params.required("DBInstanceIdentifier")?;
     let query = LogQuery::read(params)?;
     let instance = served.find(name).ok_or_else(|| Fault::instance_not_found(name))?;
+    if instance.logs.status() != Status::Available {
+        return Err(Fault::instance_not_ready(name));
+    }
     let files = instance.logs.list().map_err(|error| Fault::internal("list log files", &error))?;
     let files = flaws.iter().fold(files, |files, flaw| flaw.applied(files, now_ms));
     let page = listing::page(files, &query, page_limit);

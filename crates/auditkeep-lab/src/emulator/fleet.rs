@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
+
+use crate::simulate::Database;
 
 /// The file that makes a directory an instance.
 pub(crate) const DESCRIPTION_FILE: &str = "instance.json";
@@ -46,6 +49,8 @@ pub enum Logs {
     Memory(BTreeMap<String, RecordedFile>),
     /// In directories that others write to.
     Mounts(Vec<Mount>),
+    /// Those of a simulated database.
+    Simulated(Arc<Database>),
 }
 
 /// A log file in memory.

@@ -6,11 +6,16 @@
 use std::fs::{DirEntry, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 
+use crate::emulator::counters::Counters;
 use crate::emulator::fleet::{DESCRIPTION_FILE, Logs, Mount};
+use crate::emulator::reading::SimulatedLog;
+use crate::emulator::switches::ReadingFlaw;
+use crate::simulate::Status;
 
 /// How deep below a mount files are found. RDS itself has one level.
 const MAX_DEPTH: usize = 4;
@@ -29,7 +34,7 @@ pub(crate) struct LogFile {
 }
 
 /// A log file as of the moment it was opened: bytes that are appended later are not part of it, and reading fails when it
-/// has become shorter.
+/// has become shorter. A simulated log may be told to change meanwhile.
 #[derive(Debug)]
 pub(crate) struct OpenLog {
     content: Content,
@@ -42,6 +47,7 @@ pub(crate) struct OpenLog {
 enum Content {
     Memory(Bytes),
     File(File),
+    Simulated(SimulatedLog),
 }
 
 impl Logs {
@@ -63,6 +69,7 @@ impl Logs {
                 }
                 Ok(found)
             }
+            Self::Simulated(database) => Ok(database.files()),
         }
     }
 
@@ -83,11 +90,39 @@ impl Logs {
                 }
                 Ok(None)
             }
+            Self::Simulated(database) => Ok(database.open(name).map(|opened| OpenLog {
+                position: 0,
+                size: opened.bytes.len() as u64,
+                last_written_ms: opened.last_written_ms,
+                content: Content::Simulated(SimulatedLog::new(opened)),
+            })),
+        }
+    }
+
+    /// The state of the instance; only a simulated one can be anything but available.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Simulated(database) => database.status(),
+            Self::Memory(_) | Self::Mounts(_) => Status::Available,
+        }
+    }
+
+    /// Rotates the files of a simulated database, and nobody else's.
+    pub(crate) fn rotate(&self) {
+        if let Self::Simulated(database) = self {
+            database.rotate();
         }
     }
 }
 
 impl OpenLog {
+    /// Lets a simulated log change while it is read from here on.
+    pub(crate) fn expect(&mut self, flaws: Vec<ReadingFlaw>, counters: Arc<Counters>) {
+        if let Content::Simulated(log) = &mut self.content {
+            log.expect(flaws, counters);
+        }
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
@@ -135,15 +170,22 @@ impl OpenLog {
 
 impl Read for OpenLog {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Content::Simulated(log) = &mut self.content {
+            self.size = log.content_at(self.position).len() as u64;
+        }
         let left = usize::try_from(self.size.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let wanted = left.min(buffer.len());
         if wanted == 0 {
             return Ok(0);
         }
+        let from = usize::try_from(self.position).map_err(io::Error::other)?;
         let read = match &mut self.content {
             Content::Memory(bytes) => {
-                let from = usize::try_from(self.position).map_err(io::Error::other)?;
                 buffer[..wanted].copy_from_slice(&bytes[from..from + wanted]);
+                wanted
+            }
+            Content::Simulated(log) => {
+                buffer[..wanted].copy_from_slice(&log.content_at(self.position)[from..from + wanted]);
                 wanted
             }
             Content::File(file) => {

@@ -224,8 +224,7 @@ mod tests {
 
     #[test]
     fn a_rule_can_name_operations_and_instances() {
-        let mut rule =
-            Rule::always(Switch::Refuse(Refusal::Throttle)).on([Operation::DescribeDBLogFiles]);
+        let mut rule = Rule::always(Switch::Refuse(Refusal::Throttle)).on([Operation::DescribeDBLogFiles]);
         rule.instances = Some("orders-*".to_owned());
         let hit = |operation, instance: &str| {
             plan(std::slice::from_ref(&rule), 0, &call(operation, instance), nth(1)).refusal.is_some()

@@ -238,10 +238,8 @@ async fn an_answer_of_the_query_protocol_can_be_cut_too() {
 #[tokio::test]
 async fn connections_stall_and_crawl() {
     let pause = Duration::from_millis(300);
-    let flaws = [
-        ConnectionFlaw::Stall { after_bytes: 5, pause },
-        ConnectionFlaw::Slow { bytes_per_second: 40 },
-    ];
+    let flaws =
+        [ConnectionFlaw::Stall { after_bytes: 5, pause }, ConnectionFlaw::Slow { bytes_per_second: 40 }];
     for flaw in flaws {
         let (emulator, _, _) = start(vec![Rule::always(Switch::Connection(flaw))]).await;
         let asked = Instant::now();

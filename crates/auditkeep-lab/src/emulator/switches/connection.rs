@@ -184,9 +184,6 @@ mod tests {
         let flaws = [ConnectionFlaw::Cut { after_bytes: 6 }, ConnectionFlaw::Stall { after_bytes: 4, pause }];
         assert_eq!(steps(&flaws, 10), [Step::Send(4), Step::Wait(pause), Step::Send(2), Step::Break]);
         let slow = ConnectionFlaw::Slow { bytes_per_second: 100 };
-        assert_eq!(
-            steps(&[slow], 10),
-            [Step::Send(5), Step::Wait(Duration::from_millis(50)), Step::Send(5)]
-        );
+        assert_eq!(steps(&[slow], 10), [Step::Send(5), Step::Wait(Duration::from_millis(50)), Step::Send(5)]);
     }
 }

@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn only_what_was_written_lately_lags_and_never_forever() {
-        let file = |name: &str, last_written_ms, size| LogFile { name: name.to_owned(), last_written_ms, size };
+        let file =
+            |name: &str, last_written_ms, size| LogFile { name: name.to_owned(), last_written_ms, size };
         let files = vec![file("live", 100_000, 500), file("young", 99_000, 20), file("old", 10_000, 300)];
         let lag = ListingFlaw::Lag { by: Duration::from_millis(5500), bytes: 100 };
         assert_eq!(

@@ -41,10 +41,7 @@ impl Refusal {
         match self {
             Self::NotReady => operation != Operation::DescribeDBInstances,
             Self::FileNotFound => {
-                matches!(
-                    operation,
-                    Operation::DownloadDBLogFilePortion | Operation::DownloadCompleteLogFile
-                )
+                matches!(operation, Operation::DownloadDBLogFilePortion | Operation::DownloadCompleteLogFile)
             }
             _ => true,
         }

@@ -49,7 +49,8 @@ const CALL: u64 = 1_000_000;
 impl Throttle {
     /// Takes a call off every limit that it falls under; false if one of them is used up. A refused call costs nothing.
     pub(crate) fn admits(&mut self, limits: &[RateLimit], operation: Operation, now_ms: i64) -> bool {
-        let concerned = |limit: &RateLimit| limit.operations.is_empty() || limit.operations.contains(&operation);
+        let concerned =
+            |limit: &RateLimit| limit.operations.is_empty() || limit.operations.contains(&operation);
         let concerned: Vec<(usize, &RateLimit)> =
             limits.iter().enumerate().filter(|(_, limit)| concerned(limit)).collect();
         for (index, limit) in &concerned {

@@ -1,0 +1,377 @@
+//! The log files of a simulated database over time: what is written, rotated, compressed, deleted.
+//!
+//! No clock and no lock: whoever holds it says what time it is, and never an earlier time than before.
+
+use std::collections::VecDeque;
+
+use crate::seeded;
+use crate::simulate::generation::Generation;
+use crate::simulate::layout::Layout;
+use crate::simulate::records::Voice;
+
+/// What an instance has after a failover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failover {
+    /// The new host's own files; those of the old host are gone.
+    NewFiles,
+    /// The open files begin anew under their names; the closed ones are still there.
+    EmptiedFiles,
+}
+
+#[derive(Debug)]
+pub(crate) struct Disk {
+    layout: Layout,
+    writers: Vec<Writer>,
+    gone: Vec<Generation>,
+    generations: u64,
+    /// Whose turn it is, where a record goes to one of several files.
+    turn: usize,
+    at_us: i64,
+}
+
+/// One file that is written to, and its closed forerunners, the newest first.
+#[derive(Debug)]
+struct Writer {
+    voice: Voice,
+    pace: Option<Pace>,
+    next_record: u64,
+    sequence: u64,
+    live: Generation,
+    closed: VecDeque<Generation>,
+}
+
+#[derive(Debug)]
+struct Pace {
+    next_us: i64,
+    interval_us: i64,
+}
+
+impl Disk {
+    /// A database that begins at a time and writes a record every so many microseconds, or only when it is told to.
+    pub(crate) fn new(layout: Layout, seed: u64, interval_us: Option<i64>, start_us: i64) -> Self {
+        let dialects = layout.writers();
+        let twins = layout.writes_twins();
+        // Where files share the records, each of them is as much slower.
+        let share = if twins { 1 } else { i64::try_from(dialects.len()).unwrap_or(1) };
+        let mut generations = 0;
+        let writer = |(index, dialect): (usize, _)| {
+            let seed = if twins { seed } else { seeded::mix(&[seed, index as u64]) };
+            let voice = Voice { dialect, seed };
+            let live = Generation::new(index as u64, voice, layout.new_name(index, 0, start_us), start_us);
+            generations += 1;
+            let pace = interval_us.map(|interval| {
+                let interval_us = interval.max(1) * share;
+                Pace {
+                    next_us: start_us + interval_us * (index as i64 * i64::from(!twins) + 1) / share,
+                    interval_us,
+                }
+            });
+            Writer { voice, pace, next_record: 0, sequence: 0, live, closed: VecDeque::new() }
+        };
+        let writers = dialects.into_iter().enumerate().map(writer).collect();
+        Self { layout, writers, gone: Vec::new(), generations, turn: 0, at_us: start_us }
+    }
+
+    /// Does everything that is due until then.
+    pub(crate) fn advance(&mut self, now_us: i64) {
+        while let Some((writer, at_us)) = self.next_record(now_us) {
+            self.end_periods(at_us);
+            self.append(writer, at_us);
+            if let Some(pace) = &mut self.writers[writer].pace {
+                pace.next_us += pace.interval_us;
+            }
+        }
+        self.end_periods(now_us);
+        self.delete_old(now_us);
+        self.at_us = self.at_us.max(now_us);
+    }
+
+    /// Each period has its file, even if nothing was written in it.
+    fn end_periods(&mut self, now_us: i64) {
+        for writer in 0..self.writers.len() {
+            let mut opened_us = self.writers[writer].live.opened_us;
+            while let Some(end_us) = self.layout.end_of_period(opened_us).filter(|end_us| *end_us <= now_us) {
+                self.rotate_one(writer, end_us);
+                opened_us = end_us;
+            }
+        }
+    }
+
+    fn next_record(&self, now_us: i64) -> Option<(usize, i64)> {
+        let due = self.writers.iter().enumerate().filter_map(|(index, writer)| {
+            writer.pace.as_ref().filter(|pace| pace.next_us <= now_us).map(|pace| (index, pace.next_us))
+        });
+        due.min_by_key(|(index, at_us)| (*at_us, *index))
+    }
+
+    /// Writes so many records at once, beside those of its pace.
+    pub(crate) fn write(&mut self, records: u64, at_us: i64) {
+        for _ in 0..records {
+            if self.layout.writes_twins() {
+                (0..self.writers.len()).for_each(|writer| self.append(writer, at_us));
+            } else {
+                self.append(self.turn, at_us);
+                self.turn = (self.turn + 1) % self.writers.len();
+            }
+        }
+    }
+
+    fn append(&mut self, writer: usize, at_us: i64) {
+        if self.layout.is_full(self.writers[writer].live.size) {
+            self.rotate_one(writer, at_us);
+        }
+        let writer = &mut self.writers[writer];
+        writer.live.append(writer.next_record, at_us);
+        writer.next_record += 1;
+    }
+
+    /// Begins new files, as far as the engine has other names for them by now.
+    pub(crate) fn rotate(&mut self, at_us: i64) {
+        (0..self.writers.len()).for_each(|writer| self.rotate_one(writer, at_us));
+    }
+
+    fn rotate_one(&mut self, index: usize, at_us: i64) {
+        let number = self.generations;
+        let writer = &mut self.writers[index];
+        let name = self.layout.new_name(index, writer.sequence + 1, at_us);
+        let most = match &self.layout {
+            Layout::ServerAudit(logs) => logs.rotations as usize,
+            _ => usize::MAX,
+        };
+        let renames = matches!(self.layout, Layout::ServerAudit(_));
+        if most == 0 || (!renames && name == writer.live.name()) {
+            return;
+        }
+        writer.sequence += 1;
+        self.generations += 1;
+        let closed = std::mem::replace(&mut writer.live, Generation::new(number, writer.voice, name, at_us));
+        writer.closed.push_front(closed);
+        if let Layout::ServerAudit(logs) = &self.layout {
+            for (place, file) in writer.closed.iter_mut().take(most).enumerate() {
+                file.rename(logs.rotated_name(place + 1), at_us);
+            }
+        }
+        while writer.closed.len() > most {
+            self.gone.extend(writer.closed.pop_back().map(|file| deleted(file, at_us)));
+        }
+        self.delete_old(at_us);
+        self.relieve(at_us);
+    }
+
+    fn delete_old(&mut self, now_us: i64) {
+        let Some(keep) = self.layout.keep() else { return };
+        let keep_us = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
+        for writer in &mut self.writers {
+            while let Some(file) =
+                writer.closed.pop_back_if(|file| file.last_us.saturating_add(keep_us) <= now_us)
+            {
+                let at_us = file.last_us + keep_us;
+                self.gone.push(deleted(file, at_us));
+            }
+        }
+    }
+
+    /// Makes room until the files are as small as they have to be, or only open ones are left.
+    fn relieve(&mut self, at_us: i64) {
+        let Layout::Postgres(logs) = &self.layout else { return };
+        let Some(most) = logs.storage_bytes else { return };
+        while self.files().map(Generation::stored_size).sum::<u64>() > most && self.press(at_us) {}
+    }
+
+    /// What a database does that is short of storage: the oldest closed file that is not compressed is, or the oldest
+    /// is deleted when all are. False if there is nothing to do.
+    pub(crate) fn press(&mut self, at_us: i64) -> bool {
+        let closed = || {
+            self.writers.iter().enumerate().flat_map(|(index, w)| w.closed.iter().map(move |f| (index, f)))
+        };
+        let plain = closed().filter(|(_, file)| file.zipped.is_none()).min_by_key(|(_, file)| file.opened_us);
+        if let Some((writer, number)) = plain.map(|(writer, file)| (writer, file.number)) {
+            let files = self.writers[writer].closed.iter_mut();
+            files.filter(|file| file.number == number).for_each(|file| file.compress(at_us));
+            return true;
+        }
+        let oldest = closed().min_by_key(|(_, file)| file.opened_us).map(|(writer, _)| writer);
+        let oldest = oldest.and_then(|writer| self.writers[writer].closed.pop_back());
+        let found = oldest.is_some();
+        self.gone.extend(oldest.map(|file| deleted(file, at_us)));
+        found
+    }
+
+    pub(crate) fn fail_over(&mut self, failover: Failover, at_us: i64) {
+        for (index, writer) in self.writers.iter_mut().enumerate() {
+            let name = match failover {
+                Failover::NewFiles => {
+                    writer.sequence = 0;
+                    self.gone.extend(writer.closed.drain(..).map(|file| deleted(file, at_us)));
+                    self.layout.new_name(index, 0, at_us)
+                }
+                Failover::EmptiedFiles => writer.live.name().to_owned(),
+            };
+            let fresh = Generation::new(self.generations, writer.voice, name, at_us);
+            self.generations += 1;
+            self.gone.push(deleted(std::mem::replace(&mut writer.live, fresh), at_us));
+        }
+    }
+
+    /// The instance is deleted, and its files with it. Nothing must be asked of the disk afterwards but its history.
+    pub(crate) fn remove(&mut self, at_us: i64) {
+        for mut writer in self.writers.drain(..) {
+            self.gone.extend(writer.closed.drain(..).map(|file| deleted(file, at_us)));
+            self.gone.push(deleted(writer.live, at_us));
+        }
+    }
+
+    pub(crate) fn at_us(&self) -> i64 {
+        self.at_us
+    }
+
+    /// The files that are there.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Generation> {
+        self.writers.iter().flat_map(|writer| std::iter::once(&writer.live).chain(&writer.closed))
+    }
+
+    /// All files that ever were, by the order in which they were begun.
+    pub(crate) fn history(&self) -> Vec<Generation> {
+        let mut all: Vec<Generation> = self.files().chain(&self.gone).cloned().collect();
+        all.sort_by_key(|file| file.number);
+        all
+    }
+}
+
+fn deleted(mut file: Generation, at_us: i64) -> Generation {
+    file.deleted_us = Some(at_us);
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::simulate::layout::{AuroraAudit, NamePattern, PostgresLogs, ServerAudit};
+
+    const SECOND: i64 = 1_000_000;
+    /// 2026-11-21T09:00:00Z
+    const NINE: i64 = 1_795_251_600 * SECOND;
+
+    fn names(disk: &Disk) -> Vec<String> {
+        let mut names: Vec<String> = disk.files().map(|file| file.name().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn postgres(storage_bytes: Option<u64>) -> Layout {
+        Layout::Postgres(PostgresLogs {
+            rotate_every: Duration::from_hours(1),
+            rotate_bytes: None,
+            pattern: NamePattern::Minute,
+            csv: true,
+            keep: Duration::from_hours(24),
+            storage_bytes,
+        })
+    }
+
+    #[test]
+    fn renamed_files_move_up_and_the_last_one_is_gone() {
+        let layout = Layout::ServerAudit(ServerAudit { rotate_bytes: 1000, rotations: 10, mysql: false });
+        let mut disk = Disk::new(layout, 1, Some(SECOND), NINE);
+        disk.advance(NINE + 1000 * SECOND);
+        let expected: Vec<String> = std::iter::once("audit/server_audit.log".to_owned())
+            .chain((1..=10).map(|n| format!("audit/server_audit.log.{n:02}")))
+            .collect();
+        assert_eq!(names(&disk), expected);
+        let history = disk.history();
+        assert!(history.len() > 50 && history.iter().filter(|file| file.deleted_us.is_none()).count() == 11);
+        assert!(history[..history.len() - 1].iter().all(|file| (1000..1400).contains(&file.size)));
+        // Every record is in exactly one generation, in order.
+        let numbers: Vec<u64> = history
+            .iter()
+            .flat_map(|file| {
+                String::from_utf8(file.content()).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+            })
+            .filter_map(|line| Some(line.split_once("/* sim-")?.1.split(['-', ' ']).nth(1)?.parse().unwrap()))
+            .collect();
+        assert!(numbers.is_sorted() && numbers.len() > 800);
+        let first = &history[0];
+        assert_eq!(first.names[1].1, "audit/server_audit.log.01");
+        assert_eq!(first.names.len(), 11);
+    }
+
+    #[test]
+    fn it_does_not_matter_how_often_somebody_looks() {
+        for layout in [Layout::usual("aurora-mysql").unwrap(), postgres(None), postgres(Some(20_000))] {
+            let mut once = Disk::new(layout.clone(), 5, Some(40 * SECOND), NINE);
+            let mut often = Disk::new(layout, 5, Some(40 * SECOND), NINE);
+            for minute in 1..=3000 {
+                often.advance(NINE + 59 * minute * SECOND);
+            }
+            once.advance(NINE + 59 * 3000 * SECOND);
+            let content = |disk: &Disk| -> Vec<_> {
+                let files = disk.history();
+                files.into_iter().map(|file| (file.names.clone(), file.deleted_us, file.content())).collect()
+            };
+            assert!(content(&once) == content(&often));
+        }
+    }
+
+    #[test]
+    fn aurora_writes_four_files_at_once_and_keeps_them_a_day() {
+        let keep = Duration::from_hours(24);
+        let mut disk =
+            Disk::new(Layout::AuroraAudit(AuroraAudit { rotate_bytes: 2000, keep }), 1, Some(SECOND), NINE);
+        disk.advance(NINE + 10 * SECOND);
+        assert_eq!(names(&disk), [0, 1, 2, 3].map(|n| format!("audit/audit.log.{n}.2026-11-21-09-00.0")));
+        disk.advance(NINE + 600 * SECOND);
+        assert!(
+            names(&disk).contains(&"audit/audit.log.0.2026-11-21-09-01.1".to_owned()),
+            "{:?}",
+            names(&disk)
+        );
+        disk.advance(NINE + 25 * 3600 * SECOND);
+        assert!(!names(&disk).iter().any(|name| name.contains("2026-11-21-09-0")), "{:?}", names(&disk));
+    }
+
+    #[test]
+    fn a_new_hour_has_a_new_file_even_if_nothing_was_written() {
+        let mut disk = Disk::new(postgres(None), 1, None, NINE + 60 * SECOND);
+        disk.write(3, NINE + 70 * SECOND);
+        disk.advance(NINE + 3700 * SECOND);
+        assert_eq!(
+            names(&disk),
+            ["0901", "0901.csv", "1000", "1000.csv"]
+                .map(|end| format!("error/postgresql.log.2026-11-21-{end}"))
+        );
+        let live: Vec<u64> = disk.files().filter(|f| f.name().contains("-1000")).map(|f| f.size).collect();
+        assert_eq!(live, [0, 0]);
+    }
+
+    #[test]
+    fn storage_pressure_compresses_first_and_deletes_then() {
+        let mut disk = Disk::new(postgres(Some(40_000)), 1, Some(20 * SECOND), NINE);
+        disk.advance(NINE + 8 * 3600 * SECOND);
+        assert!(names(&disk).iter().any(|name| name.ends_with(".gz")), "{:?}", names(&disk));
+        let early = disk.history().iter().filter(|file| file.deleted_us.is_some()).count();
+        assert!(early > 0);
+        for file in disk.files().filter(|file| file.zipped.is_some()) {
+            assert_eq!(file.stored().len() as u64, file.stored_size());
+            assert!(file.stored_size() < file.size / 2);
+        }
+    }
+
+    #[test]
+    fn a_failover_brings_other_files_or_other_content() {
+        let layout = Layout::usual("mariadb").unwrap();
+        let mut disk = Disk::new(layout, 1, None, NINE);
+        disk.write(10, NINE);
+        disk.rotate(NINE);
+        disk.write(10, NINE);
+        disk.fail_over(Failover::EmptiedFiles, NINE + 1);
+        disk.write(1, NINE + 2);
+        assert_eq!(names(&disk), ["audit/server_audit.log", "audit/server_audit.log.1"]);
+        assert_eq!(disk.history().len(), 3);
+        disk.fail_over(Failover::NewFiles, NINE + 3);
+        assert_eq!(names(&disk), ["audit/server_audit.log"]);
+        assert_eq!(disk.history().iter().filter(|file| file.deleted_us.is_some()).count(), 3);
+    }
+}
