@@ -41,7 +41,7 @@ use tokio::task::JoinHandle;
 
 pub use behaviour::Behaviour;
 pub use counters::Counts;
-pub(crate) use fleet::{DESCRIPTION_FILE, Description};
+pub(crate) use fleet::{DESCRIPTION_FILE, Description, is_instance_name};
 pub use fleet::{Fleet, FleetError, LabInstance, Logs, Mount, RecordedFile};
 pub(crate) use logs::LogFile;
 
@@ -106,6 +106,8 @@ pub struct EmulatorOptions {
     pub fleet: Fleet,
     /// Simulated instances, which are served beside those of the fleet and may come and go.
     pub estate: Option<Estate>,
+    /// How it behaves from the first call on.
+    pub behaviour: Behaviour,
     /// What time it is for the switches; an estate's clock takes its place. Signatures are checked against the real time.
     pub clock: Clock,
 }
@@ -120,6 +122,7 @@ impl EmulatorOptions {
             credentials: vec![LabCredential::well_known()],
             fleet,
             estate: None,
+            behaviour: Behaviour::default(),
             clock: Clock::real(),
         }
     }
@@ -191,7 +194,7 @@ impl Emulator {
             account: options.account,
             credentials: options.credentials,
             fleet: InForce::new(options.fleet, options.estate),
-            board: RwLock::new(Arc::new(Board::new(Behaviour::default(), clock.now_ms()))),
+            board: RwLock::new(Arc::new(Board::new(options.behaviour, clock.now_ms()))),
             clock,
             counters: Arc::default(),
         });

@@ -8,6 +8,7 @@ pub mod emulator;
 #[cfg(feature = "servers")]
 pub mod record;
 pub mod recorded;
+pub mod scenario;
 mod seeded;
 #[cfg(feature = "servers")]
 pub mod servers;

@@ -20,6 +20,11 @@ pub(crate) fn text(text: &str) -> u64 {
     })
 }
 
+/// The item that a number means.
+pub(crate) fn pick<T: Copy>(number: u64, items: &[T]) -> T {
+    items[usize::try_from(number % items.len() as u64).unwrap_or(0)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,8 @@ mod command;
 mod download;
 #[path = "emulator/lab.rs"]
 mod lab;
+#[path = "emulator/scenario.rs"]
+mod scenario;
 #[path = "emulator/sdk.rs"]
 mod sdk;
 #[path = "emulator/signatures.rs"]

@@ -160,6 +160,13 @@ pub(crate) fn failure(fault: &Fault, request_id: &str) -> Response<Body> {
     xml_response(fault.status, xml, request_id)
 }
 
+/// An answer of the lab itself.
+pub(crate) fn json(value: &impl Serialize) -> Response<Body> {
+    let mut response = Response::new(Body::from(serde_json::to_string(value).unwrap_or_default()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
 /// Replaces what XML 1.0 cannot carry (a message repeats parts of the request).
 fn printable(text: &str) -> String {
     text.chars()

@@ -155,7 +155,7 @@ impl Fleet {
 }
 
 /// The rule of `CreateDBInstance` in the Amazon RDS API Reference, less its ban on double and final hyphens.
-fn is_instance_name(name: &str) -> bool {
+pub(crate) fn is_instance_name(name: &str) -> bool {
     name.len() <= 63
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

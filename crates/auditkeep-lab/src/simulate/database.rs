@@ -179,9 +179,9 @@ impl Database {
             let interval_us = record_every.map(|every| i64::try_from(every.as_micros()).unwrap_or(i64::MAX));
             Box::new(Disk::new(layout.clone(), seed, interval_us, self.started_ms * 1000))
         });
-        let at_us = (at_ms * 1000).max(disk.at_us());
-        disk.advance(at_us);
-        Some(act(disk, at_us))
+        let now_us = (at_ms * 1000).max(disk.at_us());
+        disk.advance(now_us);
+        Some(act(disk, now_us))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

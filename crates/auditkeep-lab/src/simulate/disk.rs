@@ -61,11 +61,9 @@ impl Disk {
             let live = Generation::new(index as u64, voice, layout.new_name(index, 0, start_us), start_us);
             generations += 1;
             let pace = interval_us.map(|interval| {
-                let interval_us = interval.max(1) * share;
-                Pace {
-                    next_us: start_us + interval_us * (index as i64 * i64::from(!twins) + 1) / share,
-                    interval_us,
-                }
+                // They take turns.
+                let turn = if twins { 1 } else { i64::try_from(index + 1).unwrap_or(1) };
+                Pace { next_us: start_us + interval.max(1) * turn, interval_us: interval.max(1) * share }
             });
             Writer { voice, pace, next_record: 0, sequence: 0, live, closed: VecDeque::new() }
         };
@@ -350,7 +348,7 @@ mod tests {
     fn storage_pressure_compresses_first_and_deletes_then() {
         let mut disk = Disk::new(postgres(Some(40_000)), 1, Some(20 * SECOND), NINE);
         disk.advance(NINE + 8 * 3600 * SECOND);
-        assert!(names(&disk).iter().any(|name| name.ends_with(".gz")), "{:?}", names(&disk));
+        assert!(names(&disk).iter().any(|name| name.contains(".gz")), "{:?}", names(&disk));
         let early = disk.history().iter().filter(|file| file.deleted_us.is_some()).count();
         assert!(early > 0);
         for file in disk.files().filter(|file| file.zipped.is_some()) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::{Clock, milliseconds};
-use crate::emulator::{Fleet, LabInstance, Logs};
+use crate::emulator::{Fleet, LabInstance, Logs, is_instance_name};
 use crate::seeded;
 use crate::simulate::database::{Database, DatabaseOptions, Status};
 use crate::simulate::disk::Failover;
@@ -96,6 +96,9 @@ pub enum EstateError {
     /// The name is in use.
     #[error("there is a simulated instance `{0}` already")]
     Taken(String),
+    /// RDS would not accept the name.
+    #[error("`{0}` is no instance name: up to 63 letters, digits and hyphens, a letter first")]
+    Name(String),
 }
 
 impl Estate {
@@ -234,6 +237,9 @@ impl State {
     }
 
     fn check_free(&self, name: &str) -> Result<(), EstateError> {
+        if !is_instance_name(name) {
+            return Err(EstateError::Name(name.to_owned()));
+        }
         match self.members.get(&name.to_ascii_lowercase()) {
             Some(_) => Err(EstateError::Taken(name.to_owned())),
             None => Ok(()),
@@ -249,7 +255,7 @@ impl State {
 /// In the form of `db-ABCDEFGHIJKLMNOPQRSTUVWXYZ`: 26 letters and digits.
 fn resource_id(seed: u64) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let letter = |place: u64| char::from(LETTERS[(seeded::mix(&[seed, place]) % 32) as usize]);
+    let letter = |place: u64| char::from(seeded::pick(seeded::mix(&[seed, place]), LETTERS));
     format!("db-{}", (0..26).map(letter).collect::<String>())
 }
 
@@ -277,7 +283,7 @@ mod tests {
         let estate = Estate::new(clock.clone(), 1);
         let old = estate.create(options("orders")).unwrap();
         old.write(5);
-        estate.plan(Duration::from_secs(60), "ORDERS", Event::Restore);
+        estate.plan(Duration::from_mins(1), "ORDERS", Event::Restore);
         clock.advance(Duration::from_mins(2));
         estate.advance();
         let new = estate.database("orders").unwrap();
@@ -288,7 +294,7 @@ mod tests {
         assert_eq!(truth.len(), 2);
         assert_eq!(truth[0].files[0].deleted_ms(), Some(60_000));
         let lines =
-            |index: usize| truth[index].files[0].bytes().iter().filter(|byte| **byte == b'\n').count();
+            |index: usize| truth[index].files[0].bytes().split_inclusive(|byte| *byte == b'\n').count();
         assert_eq!((lines(0), lines(1)), (5, 1));
     }
 

@@ -84,11 +84,11 @@ impl Record {
             0 if die.is_multiple_of(8) => Kind::FailedConnect,
             0 => Kind::Connect,
             last if last == SESSION - 1 => Kind::Disconnect,
-            _ => Kind::Statement(STATEMENTS[(die % STATEMENTS.len() as u64) as usize]),
+            _ => Kind::Statement(seeded::pick(die, &STATEMENTS)),
         };
         Self {
             marker: format!("/* sim-{:08x}-{number} */", seed & 0xffff_ffff),
-            user: USERS[(of_session % USERS.len() as u64) as usize],
+            user: seeded::pick(of_session, &USERS),
             address: format!("10.0.{}.{}", of_session >> 8 & 0xff, of_session >> 16 & 0xff),
             session,
             line: number % SESSION + 1,

@@ -8,23 +8,20 @@ use crate::span;
 
 /// What is wrong with the connection. Bytes are those of the body on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ConnectionFlaw {
     /// It breaks off: the client's library reports a body that is not whole.
-    #[serde(rename_all = "snake_case")]
     Cut {
         /// After so many bytes.
         after_bytes: u64,
     },
     /// The body ends too early, and properly: only its length or its content tells. A server that reads by name from a
     /// file that has just become shorter ends so.
-    #[serde(rename_all = "snake_case")]
     EndEarly {
         /// After so many bytes.
         after_bytes: u64,
     },
     /// Nothing comes for a while.
-    #[serde(rename_all = "snake_case")]
     Stall {
         /// After so many bytes.
         after_bytes: u64,
@@ -33,7 +30,6 @@ pub enum ConnectionFlaw {
         pause: Duration,
     },
     /// It is slow.
-    #[serde(rename_all = "snake_case")]
     Slow {
         /// How slow; at least 1.
         bytes_per_second: u64,

@@ -12,13 +12,12 @@ use crate::span;
 
 /// What is wrong with the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ListingFlaw {
     /// It is empty. Collectors in use ask again when it is (personio's `rdslogcollector.go`).
     Empty,
     /// Files that were written to lately have the time and the size of before. Inferred: tools that compared sizes with
     /// what they downloaded saw more bytes than were listed while the file was being written to.
-    #[serde(rename_all = "snake_case")]
     Lag {
         /// How long a change stays unseen, and how much too old the time is.
         #[serde(deserialize_with = "span::required")]

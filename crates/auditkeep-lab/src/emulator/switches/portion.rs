@@ -6,13 +6,12 @@ use serde::Deserialize;
 
 /// What is wrong with a portion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum PortionFlaw {
     /// `InvalidParameterValue`: the file is said to hold binary data (honeycombio/rdslogs, `cli.go`), although it does not.
     Binary,
     /// The marker points back into what was given, so that the next portion repeats it. Seen with csv logs of Aurora
     /// PostgreSQL (aws/aws-cli issue 10319).
-    #[serde(rename_all = "snake_case")]
     Overlap {
         /// How far back, but never more than half of the portion: reading comes to an end.
         bytes: u64,

@@ -6,12 +6,11 @@ use crate::emulator::switches::Operation;
 
 /// What the database does to its files, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ReadingFlaw {
     /// It rotates right after a listing: what was listed under a name is now under another (aws/aws-sdk-go issue 3266).
     RotateAfterList,
     /// It rotates while a file is downloaded.
-    #[serde(rename_all = "snake_case")]
     RotateWhileRead {
         /// After so many bytes were read.
         after_bytes: u64,
@@ -21,7 +20,6 @@ pub enum ReadingFlaw {
         by_name: bool,
     },
     /// The file grows while it is downloaded, and what is new is sent too.
-    #[serde(rename_all = "snake_case")]
     GrowWhileRead {
         /// So many records, beside those that the clock brings.
         #[serde(default)]
