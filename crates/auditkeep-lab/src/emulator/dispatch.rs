@@ -11,6 +11,7 @@ use axum::http::{Method, Response, request};
 use jiff::Timestamp;
 
 use crate::emulator::answer::{self, ActionResult, LogFileElement, LogFileList, LogFilesPage, PortionText};
+use crate::emulator::counters::Counters;
 use crate::emulator::describe::{self, Place};
 use crate::emulator::fault::Fault;
 use crate::emulator::listing::{self, LogQuery};
@@ -19,7 +20,7 @@ use crate::emulator::params::{Params, VERSION};
 use crate::emulator::portion::{self, PortionQuery};
 use crate::emulator::served::Served;
 use crate::emulator::sigv4::{SignedRequest, Verifier};
-use crate::emulator::switches::{Call, Flow, ListingFlaw, Operation, Plan, PortionFlaw, ReadingFlaw, Switch};
+use crate::emulator::switches::{Call, Flow, ListingFlaw, Operation, Plan, PortionFlaw, Switch};
 use crate::emulator::{Shared, body, download};
 use crate::simulate::Status;
 
@@ -84,7 +85,8 @@ async fn carry_out(
     let counters = &shared.counters;
     if let Some(refusal) = plan.refusal {
         counters.fault(Switch::Refuse(refusal).kind());
-        return Err(refusal.fault(asked.call.instance.as_deref().unwrap_or_default(), &asked.file));
+        let Call { instance, file, .. } = asked.call;
+        return Err(refusal.fault(&instance.unwrap_or_default(), &file.unwrap_or_default()));
     }
     let served = shared.fleet.now();
     let result = match asked.call.operation {
@@ -97,29 +99,30 @@ async fn carry_out(
             let page_limit = shared.board().behaviour.listing_page;
             let now_ms = shared.clock.now_ms();
             plan.listing.iter().for_each(|flaw| counters.fault(Switch::Listing(*flaw).kind()));
-            let rotates = plan.reading.contains(&ReadingFlaw::RotateAfterList);
+            let (Asked { params, call }, counters) = (asked, Arc::clone(counters));
             let page = blocking(move || {
-                let page = log_files(&served, &asked.params, page_limit, &plan.listing, now_ms)?;
-                let instance = asked.params.text("DBInstanceIdentifier").and_then(|name| served.find(name));
-                if let Some(instance) = instance.filter(|_| rotates) {
-                    instance.logs.rotate();
-                }
+                let page = log_files(&served, &params, page_limit, &plan.listing, now_ms)?;
+                rotate_after(&served, &call, &plan, &counters);
                 Ok(page)
             })
             .await?;
-            if rotates {
-                counters.fault(Switch::Reading(ReadingFlaw::RotateAfterList).kind());
-            }
             ActionResult::DescribeDBLogFilesResult(page)
         }
         Operation::DownloadDBLogFilePortion => {
             plan.portion.iter().for_each(|flaw| counters.fault(Switch::Portion(*flaw).kind()));
-            let portion = blocking(move || log_portion(&served, &asked.params, &plan.portion)).await?;
+            let (Asked { params, call }, counters) = (asked, Arc::clone(counters));
+            let portion = blocking(move || {
+                let portion = log_portion(&served, &params, &plan.portion)?;
+                rotate_after(&served, &call, &plan, &counters);
+                Ok(portion)
+            })
+            .await?;
             ActionResult::DownloadDBLogFilePortionResult(portion)
         }
         Operation::DownloadCompleteLogFile => {
-            let instance = asked.call.instance.unwrap_or_default();
-            let (mut log, binary) = blocking(move || download::open(&served, &instance, &asked.file)).await?;
+            let Call { instance, file, .. } = asked.call;
+            let (instance, file) = (instance.unwrap_or_default(), file.unwrap_or_default());
+            let (mut log, binary) = blocking(move || download::open(&served, &instance, &file)).await?;
             log.expect(plan.reading, Arc::clone(counters));
             return Ok(download::stream(log, binary, &parts.headers));
         }
@@ -130,7 +133,6 @@ async fn carry_out(
 /// What a caller wants: the operation, and what it is asked with.
 struct Asked {
     call: Call,
-    file: String,
     params: Params,
 }
 
@@ -139,8 +141,9 @@ impl Asked {
         let path = parts.uri.path();
         if parts.method == Method::GET && path.starts_with(download::PATH) {
             let (instance, file) = download::target(path).ok_or_else(Fault::unknown_path)?;
-            let call = Call { operation: Operation::DownloadCompleteLogFile, instance: Some(instance) };
-            return Ok(Self { call, file, params: Params::default() });
+            let operation = Operation::DownloadCompleteLogFile;
+            let call = Call { operation, instance: Some(instance), file: Some(file) };
+            return Ok(Self { call, params: Params::default() });
         }
         if path != "/" || !matches!(parts.method, Method::GET | Method::POST) {
             return Err(Fault::unknown_path());
@@ -148,8 +151,8 @@ impl Asked {
         let params = Params::read(parts.uri.query().unwrap_or_default(), body);
         let operation = action(&params)?;
         let instance = params.text("DBInstanceIdentifier").map(str::to_owned);
-        let file = params.text("LogFileName").unwrap_or_default().to_owned();
-        Ok(Self { call: Call { operation, instance }, file, params })
+        let file = params.text("LogFileName").map(str::to_owned);
+        Ok(Self { call: Call { operation, instance, file }, params })
     }
 }
 
@@ -218,6 +221,15 @@ fn log_portion(served: &Served, params: &Params, flaws: &[PortionFlaw]) -> Resul
         marker: portion.marker,
         log_file_data: portion.text,
     })
+}
+
+/// What happens to an instance once a call for it is answered; the plan of a listing or a portion has nothing else.
+fn rotate_after(served: &Served, call: &Call, plan: &Plan, counters: &Counters) {
+    let Some(instance) = call.instance.as_deref().and_then(|name| served.find(name)) else { return };
+    for flaw in &plan.reading {
+        instance.logs.rotate();
+        counters.fault(Switch::Reading(*flaw).kind());
+    }
 }
 
 async fn blocking<T: Send + 'static>(

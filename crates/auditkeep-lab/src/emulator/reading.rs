@@ -32,7 +32,7 @@ impl SimulatedLog {
             let flaw = self.flaws.remove(index);
             self.counters.fault(Switch::Reading(flaw).kind());
             match flaw {
-                ReadingFlaw::RotateAfterList => {}
+                ReadingFlaw::RotateAfterList | ReadingFlaw::RotateAfterPortion => {}
                 ReadingFlaw::RotateWhileRead { by_name, .. } => {
                     self.opened.database().rotate();
                     if by_name {

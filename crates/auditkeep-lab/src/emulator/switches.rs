@@ -69,6 +69,9 @@ pub struct Rule {
     /// To which instance: a name, or the beginning of names with a `*` at the end. Nothing means all.
     #[serde(default)]
     pub instances: Option<String>,
+    /// For which file: a part of its name. Nothing means all, and calls for no file too.
+    #[serde(default)]
+    pub files: Option<String>,
     /// When; the default is always.
     #[serde(default)]
     pub when: When,
@@ -77,7 +80,7 @@ pub struct Rule {
 impl Rule {
     /// A rule that holds always and everywhere.
     pub fn always(switch: Switch) -> Self {
-        Self { switch, operations: Vec::new(), instances: None, when: When::default() }
+        Self { switch, operations: Vec::new(), instances: None, files: None, when: When::default() }
     }
 
     /// The same rule, under conditions.
@@ -96,6 +99,10 @@ impl Rule {
         self.switch.can_happen_to(call.operation)
             && (self.operations.is_empty() || self.operations.contains(&call.operation))
             && self.instances.as_ref().is_none_or(|pattern| names(pattern, call.instance.as_deref()))
+            && self
+                .files
+                .as_ref()
+                .is_none_or(|part| call.file.as_ref().is_some_and(|file| file.contains(part)))
     }
 }
 
@@ -137,6 +144,7 @@ pub(crate) struct Call {
     pub(crate) operation: Operation,
     /// As the caller wrote it.
     pub(crate) instance: Option<String>,
+    pub(crate) file: Option<String>,
 }
 
 /// What is going to happen to one call.
@@ -187,7 +195,7 @@ mod tests {
     use super::*;
 
     fn call(operation: Operation, instance: &str) -> Call {
-        Call { operation, instance: Some(instance.to_owned()) }
+        Call { operation, instance: Some(instance.to_owned()), file: Some("error/a".to_owned()) }
     }
 
     fn nth(number: u64) -> Numbers {
@@ -220,6 +228,17 @@ mod tests {
         assert_eq!(of(Operation::DescribeDBLogFiles).listing, [ListingFlaw::Empty]);
         assert_eq!(of(Operation::DescribeDBLogFiles).refusal, None);
         assert_eq!(of(Operation::DownloadCompleteLogFile).refusal, Some(Refusal::FileNotFound));
+    }
+
+    #[test]
+    fn a_rule_can_name_files() {
+        let hit = |part: &str| {
+            let files = Some(part.to_owned());
+            let rule = Rule { files, ..Rule::always(Switch::Refuse(Refusal::FileNotFound)) };
+            let call = call(Operation::DownloadCompleteLogFile, "orders");
+            plan(&[rule], 0, &call, nth(1)).refusal.is_some()
+        };
+        assert!(hit("error/") && !hit(".csv"));
     }
 
     #[test]

@@ -19,9 +19,9 @@ async fn start(stage: Stage) -> (Emulator, Client) {
 }
 
 /// Everything that an answer says, in one line.
-async fn download(emulator: &Emulator, instance: &str, file: &str) -> String {
+async fn download(http: &reqwest::Client, emulator: &Emulator, instance: &str, file: &str) -> String {
     let url = format!("{}/v13/downloadCompleteLogFile/{instance}/{file}", emulator.endpoint());
-    let answer = reqwest::Client::new().execute(signed("GET", &url, "", &Signing::default())).await.unwrap();
+    let answer = http.execute(signed("GET", &url, "", &Signing::default())).await.unwrap();
     let status = answer.status();
     match answer.bytes().await {
         // The request's id is the one thing that is never twice the same.
@@ -78,14 +78,14 @@ async fn one_seed_plays_one_day() {
             "#
         )
     };
-    let mut runs = Vec::new();
+    let (mut runs, http) = (Vec::new(), reqwest::Client::new());
     for seed in [1, 1, 2] {
         let (emulator, rds) = start(Scenario::parse(&scenario(seed)).unwrap().stage().unwrap()).await;
         let mut run = Vec::new();
         for round in 0..20 {
             let instance = format!("orders-{}", round % 3 + 1);
             run.push(format!("{:?}", list(&rds, &instance).await));
-            run.push(download(&emulator, &instance, "audit/server_audit.log").await);
+            run.push(download(&http, &emulator, &instance, "audit/server_audit.log").await);
         }
         let counts = emulator.counts();
         runs.push((run, counts.faults, counts.bytes_sent));
@@ -108,6 +108,7 @@ async fn the_bad_day_loses_nothing_to_who_asks_again() {
     clock.advance(Duration::from_secs(10));
     let truth = estate.truth();
     assert_eq!(truth.len(), 21);
+    let http = reqwest::Client::new();
     for instance in ["orders-01", "ledger-2", "events"] {
         let database = estate.database(instance).unwrap();
         let truth = truth.iter().find(|truth| truth.resource_id == database.resource_id()).unwrap();
@@ -117,7 +118,10 @@ async fn the_bad_day_loses_nothing_to_who_asks_again() {
             let whole = format!("200 OK {:?}", bytes::Bytes::from(file.bytes()));
             let mut tries = 0;
             // A file that grew while it was read begins with what it was.
-            while !download(&emulator, instance, file.name()).await.starts_with(whole.trim_end_matches('"')) {
+            while !download(&http, &emulator, instance, file.name())
+                .await
+                .starts_with(whole.trim_end_matches('"'))
+            {
                 tries += 1;
                 assert!(tries < 20, "{instance} {}", file.name());
             }

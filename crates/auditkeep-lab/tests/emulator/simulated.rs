@@ -1,13 +1,15 @@
 //! Simulated databases over HTTP: what they show, what they keep, and what happens between and during calls.
 
+use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::time::Duration;
 
 use auditkeep_lab::clock::Clock;
 use auditkeep_lab::emulator::switches::{ReadingFlaw, Rule, Switch, When};
 use auditkeep_lab::emulator::{Behaviour, Emulator, EmulatorOptions};
 use auditkeep_lab::simulate::{
-    Database, Estate, Event, Exposed, Failover, InstanceOptions, Layout, NamePattern, PostgresLogs,
-    ServerAudit, Status,
+    AuroraAudit, Database, Estate, Event, Exposed, Failover, InstanceOptions, Layout, NamePattern,
+    PostgresLogs, ServerAudit, Status,
 };
 use aws_sdk_rds::Client;
 use aws_sdk_rds::error::ProvideErrorMetadata;
@@ -20,6 +22,8 @@ const LIVE: &str = "audit/server_audit.log";
 
 struct World {
     emulator: Emulator,
+    /// One for all calls: making a client reads the machine's certificates.
+    http: reqwest::Client,
     rds: Client,
     clock: Clock,
     estate: Estate,
@@ -50,12 +54,18 @@ fn lines(bytes: &[u8]) -> usize {
     bytes.split_inclusive(|byte| *byte == b'\n').count()
 }
 
+fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    plain
+}
+
 async fn world(instance: InstanceOptions) -> World {
     let clock = Clock::manual(nine());
     let estate = Estate::new(clock.clone(), 7);
     estate.create(instance).unwrap();
     let emulator = Emulator::start(EmulatorOptions::simulated(estate.clone())).await.unwrap();
-    World { rds: client(&emulator), emulator, clock, estate }
+    World { rds: client(&emulator), http: reqwest::Client::new(), emulator, clock, estate }
 }
 
 impl World {
@@ -85,8 +95,7 @@ impl World {
 
     async fn get(&self, file: &str) -> Vec<u8> {
         let url = format!("{}/v13/downloadCompleteLogFile/{NAME}/{file}", self.emulator.endpoint());
-        let answer =
-            reqwest::Client::new().execute(signed("GET", &url, "", &Signing::default())).await.unwrap();
+        let answer = self.http.execute(signed("GET", &url, "", &Signing::default())).await.unwrap();
         assert_eq!(answer.status(), 200, "{file}");
         answer.bytes().await.unwrap().to_vec()
     }
@@ -189,9 +198,7 @@ async fn short_storage_compresses_in_place_and_deletes_early() {
         [format!("{first}.gz"), "error/postgresql.log.2026-11-21-1000".to_owned()]
     );
     let zipped = world.get(&format!("{first}.gz")).await;
-    let mut unzipped = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&zipped[..]), &mut unzipped).unwrap();
-    assert!(unzipped == plain && world.exposed()[0].bytes() == plain);
+    assert!(gunzip(&zipped) == plain && world.exposed()[0].bytes() == plain);
     // The portion API shows the text.
     let portion = world
         .rds
@@ -219,6 +226,90 @@ async fn it_rotates_between_listing_and_download() {
     assert!(world.get(LIVE).await.is_empty());
     assert_eq!(world.get(&format!("{LIVE}.1")).await.len(), usize::try_from(listed[0].1).unwrap());
     assert_eq!(world.emulator.counts().faults_of("rotate-after-list"), 1);
+    world.emulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn it_rotates_between_two_portions() {
+    let world = world(mariadb(None)).await;
+    world.database().write(20);
+    world.flaw(ReadingFlaw::RotateAfterPortion);
+    let portion = |marker: String| {
+        let call = world.rds.download_db_log_file_portion().db_instance_identifier(NAME).log_file_name(LIVE);
+        call.marker(marker).number_of_lines(5).send()
+    };
+    let first = portion("0".to_owned()).await.unwrap();
+    assert_eq!(first.log_file_data().unwrap().lines().count(), 5);
+    world.database().write(100);
+    let second = portion(first.marker().unwrap().to_owned()).await.unwrap();
+    // As the portion API shows bytes that are not ASCII.
+    let shown = |bytes: Vec<u8>| {
+        bytes.iter().map(|b| if b.is_ascii() { char::from(*b) } else { '?' }).collect::<String>()
+    };
+    let [old, new] = [0, 1].map(|index| shown(world.exposed()[index].bytes()));
+    let (read, at) = (second.log_file_data().unwrap(), first.log_file_data().unwrap().len());
+    assert!(new[at..].starts_with(read) && !old[at..].starts_with(read));
+    assert_eq!(world.emulator.counts().faults_of("rotate-after-portion"), 2);
+    world.emulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_looks_often_enough_sees_every_byte() {
+    for engine in ["mariadb", "aurora-mysql", "aurora-postgresql"] {
+        let layout = match engine {
+            "mariadb" => mariadb(None).layout,
+            "aurora-mysql" => {
+                Layout::AuroraAudit(AuroraAudit { rotate_bytes: 5000, keep: Duration::from_mins(2) })
+            }
+            _ => Layout::Postgres(PostgresLogs {
+                rotate_every: Duration::from_mins(5),
+                rotate_bytes: Some(20_000),
+                pattern: NamePattern::Minute,
+                csv: true,
+                keep: Duration::from_hours(1),
+                storage_bytes: Some(60_000),
+            }),
+        };
+        let world = world(options(engine, layout, Some(Duration::from_millis(700)))).await;
+        let mut seen = BTreeSet::new();
+        for _ in 0..30 {
+            world.clock.advance(Duration::from_secs(20));
+            for name in world.names().await {
+                let bytes = world.get(&name).await;
+                seen.insert(if name.contains(".gz") { gunzip(&bytes) } else { bytes });
+            }
+        }
+        let truth: Vec<(Exposed, Vec<u8>)> =
+            world.exposed().into_iter().map(|file| (file.clone(), file.bytes())).collect();
+        let gone = truth.iter().filter(|(file, _)| file.deleted_ms().is_some()).count();
+        assert!(gone > 2, "{engine}: {gone} files are gone");
+        for (file, bytes) in &truth {
+            assert!(seen.contains(bytes), "{engine}: {} was never seen whole", file.name());
+        }
+        // Nothing was read that is not in the truth.
+        for seen in seen {
+            assert!(truth.iter().any(|(_, bytes)| bytes.starts_with(&seen)), "{engine}");
+        }
+        world.emulator.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_can_live_by_the_real_clock() {
+    let estate = Estate::new(Clock::real(), 7);
+    estate.create(mariadb(Some(Duration::from_millis(10)))).unwrap();
+    let emulator = Emulator::start(EmulatorOptions::simulated(estate.clone())).await.unwrap();
+    let world = World {
+        rds: client(&emulator),
+        http: reqwest::Client::new(),
+        emulator,
+        clock: Clock::real(),
+        estate,
+    };
+    let first = world.get(LIVE).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let second = world.get(LIVE).await;
+    assert!(lines(&second) >= lines(&first) + 9 && second.starts_with(&first));
     world.emulator.shutdown().await;
 }
 
@@ -358,7 +449,13 @@ async fn a_seeded_clock_makes_the_same_world_of_the_same_calls() {
         let estate = Estate::new(clock, 7);
         estate.create(mariadb(Some(Duration::from_secs(1)))).unwrap();
         let emulator = Emulator::start(EmulatorOptions::simulated(estate.clone())).await.unwrap();
-        let world = World { rds: client(&emulator), emulator, clock: estate.clock().clone(), estate };
+        let world = World {
+            rds: client(&emulator),
+            http: reqwest::Client::new(),
+            emulator,
+            clock: estate.clock().clone(),
+            estate,
+        };
         let mut run = Vec::new();
         for _ in 0..10 {
             run.push((world.list().await, world.get(LIVE).await));

@@ -10,6 +10,8 @@ use crate::emulator::switches::Operation;
 pub enum ReadingFlaw {
     /// It rotates right after a listing: what was listed under a name is now under another (aws/aws-sdk-go issue 3266).
     RotateAfterList,
+    /// It rotates right after a portion: the next one, by the marker that was given, is of another file.
+    RotateAfterPortion,
     /// It rotates while a file is downloaded.
     RotateWhileRead {
         /// After so many bytes were read.
@@ -31,6 +33,7 @@ impl ReadingFlaw {
     pub(super) fn kind(self) -> &'static str {
         match self {
             Self::RotateAfterList => "rotate-after-list",
+            Self::RotateAfterPortion => "rotate-after-portion",
             Self::RotateWhileRead { .. } => "rotate-while-read",
             Self::GrowWhileRead { .. } => "grow-while-read",
         }
@@ -39,6 +42,7 @@ impl ReadingFlaw {
     pub(super) fn happens_to(self) -> Operation {
         match self {
             Self::RotateAfterList => Operation::DescribeDBLogFiles,
+            Self::RotateAfterPortion => Operation::DownloadDBLogFilePortion,
             Self::RotateWhileRead { .. } | Self::GrowWhileRead { .. } => Operation::DownloadCompleteLogFile,
         }
     }
@@ -46,7 +50,7 @@ impl ReadingFlaw {
     /// Whether it is time for it when so much of a file was read.
     pub(crate) fn is_due(self, position: u64, size: u64) -> bool {
         match self {
-            Self::RotateAfterList => false,
+            Self::RotateAfterList | Self::RotateAfterPortion => false,
             Self::RotateWhileRead { after_bytes, .. } => position >= after_bytes,
             Self::GrowWhileRead { .. } => position >= size,
         }
