@@ -21,3 +21,7 @@ mod signatures;
 mod simulated;
 #[path = "emulator/switches.rs"]
 mod switches;
+#[path = "emulator/unrest.rs"]
+mod unrest;
+#[path = "emulator/world.rs"]
+mod world;
