@@ -30,21 +30,31 @@ impl SimulatedLog {
             self.flaws.iter().position(|flaw| flaw.is_due(position, self.opened.bytes.len() as u64))
         {
             let flaw = self.flaws.remove(index);
-            self.counters.fault(Switch::Reading(flaw).kind());
-            match flaw {
-                ReadingFlaw::RotateAfterList | ReadingFlaw::RotateAfterPortion => {}
-                ReadingFlaw::RotateWhileRead { by_name, .. } => {
-                    self.opened.database().rotate();
-                    if by_name {
-                        self.opened.reopen();
-                    }
-                }
-                ReadingFlaw::GrowWhileRead { records } => {
-                    self.opened.database().write(records);
-                    self.opened.refresh();
-                }
+            if self.meet(flaw) {
+                self.counters.fault(Switch::Reading(flaw).kind());
             }
         }
         &self.opened.bytes
+    }
+
+    /// Lets one thing happen; false if the reader cannot notice it.
+    fn meet(&mut self, flaw: ReadingFlaw) -> bool {
+        match flaw {
+            ReadingFlaw::RotateAfterList | ReadingFlaw::RotateAfterPortion => false,
+            ReadingFlaw::RotateWhileRead { by_name, .. } => {
+                self.opened.database().rotate();
+                if by_name {
+                    self.opened.reopen();
+                }
+                true
+            }
+            // A closed file does not grow.
+            ReadingFlaw::GrowWhileRead { records } => {
+                let size = self.opened.bytes.len();
+                self.opened.database().write(records);
+                self.opened.refresh();
+                self.opened.bytes.len() > size
+            }
+        }
     }
 }

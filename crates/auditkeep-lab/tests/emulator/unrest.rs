@@ -101,6 +101,10 @@ async fn files_grow_while_they_are_read() {
     assert!(read.len() > usize::try_from(listed).unwrap());
     assert!(read == world.exposed()[0].bytes());
     assert_eq!(lines(&read), 57);
+    // A closed file does not grow.
+    world.database().rotate();
+    assert!(world.get(&format!("{LIVE}.1")).await == read);
+    assert_eq!(world.emulator.counts().faults_of("grow-while-read"), 1);
     world.emulator.shutdown().await;
 }
 

@@ -106,4 +106,3 @@ impl World {
         error.code().map(str::to_owned)
     }
 }
-
