@@ -4,9 +4,15 @@
 //! `GET /v13/downloadCompleteLogFile/{instance}/{file}`, with the real service's paging, limits and defects. Every call
 //! must carry a valid Signature Version 4; expired, tampered and unsigned calls are refused as AWS refuses them.
 //!
+//! It does so in the manner of a usual day, unless a [`Behaviour`] turns on what happens on others.
+//!
 //! It does not create or change instances, knows no IAM policy, and serves plain HTTP only.
 
 mod answer;
+mod behaviour;
+mod board;
+mod body;
+mod counters;
 mod describe;
 mod dispatch;
 mod download;
@@ -16,19 +22,31 @@ mod listing;
 mod logs;
 mod params;
 mod portion;
+mod reading;
+mod served;
 mod sigv4;
+pub mod switches;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use board::Board;
+use counters::Counters;
+use served::InForce;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub(crate) use fleet::{DESCRIPTION_FILE, Description};
+pub use behaviour::Behaviour;
+pub use counters::Counts;
+pub(crate) use fleet::{DESCRIPTION_FILE, Description, is_instance_name};
 pub use fleet::{Fleet, FleetError, LabInstance, Logs, Mount, RecordedFile};
+pub(crate) use logs::LogFile;
+
+use crate::clock::Clock;
+use crate::simulate::Estate;
 
 /// The access key id that the lab uses when nobody chose another.
 pub const DEFAULT_ACCESS_KEY_ID: &str = "AKIDAUDITKEEPLAB0000";
@@ -86,6 +104,12 @@ pub struct EmulatorOptions {
     pub credentials: Vec<LabCredential>,
     /// The instances to serve.
     pub fleet: Fleet,
+    /// Simulated instances, which are served beside those of the fleet and may come and go.
+    pub estate: Option<Estate>,
+    /// How it behaves from the first call on.
+    pub behaviour: Behaviour,
+    /// What time it is for the switches; an estate's clock takes its place. Signatures are checked against the real time.
+    pub clock: Clock,
 }
 
 impl EmulatorOptions {
@@ -97,23 +121,15 @@ impl EmulatorOptions {
             account: DEFAULT_ACCOUNT.to_owned(),
             credentials: vec![LabCredential::well_known()],
             fleet,
+            estate: None,
+            behaviour: Behaviour::default(),
+            clock: Clock::real(),
         }
     }
-}
 
-/// Switches for what the real service does on one day and not on the other. The default is the usual day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Behaviour {
-    /// Files in one answer of `DescribeDBLogFiles`: the default for `MaxRecords` and its upper bound.
-    /// Pages of 1000 were observed by users of the real service (honeycombio/rdslogs, pull request 8).
-    pub listing_page: usize,
-    /// How long each call waits for its answer.
-    pub latency: Duration,
-}
-
-impl Default for Behaviour {
-    fn default() -> Self {
-        Self { listing_page: 1000, latency: Duration::ZERO }
+    /// The same, for an estate.
+    pub fn simulated(estate: Estate) -> Self {
+        Self { estate: Some(estate), ..Self::loopback(Fleet::default()) }
     }
 }
 
@@ -138,17 +154,15 @@ struct Shared {
     region: String,
     account: String,
     credentials: Vec<LabCredential>,
-    fleet: RwLock<Arc<Fleet>>,
-    behaviour: RwLock<Behaviour>,
+    clock: Clock,
+    fleet: InForce,
+    board: RwLock<Arc<Board>>,
+    counters: Arc<Counters>,
 }
 
 impl Shared {
-    fn fleet(&self) -> Arc<Fleet> {
-        Arc::clone(&self.fleet.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn behaviour(&self) -> Behaviour {
-        self.behaviour.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -174,12 +188,15 @@ impl Emulator {
         let listen = |source| EmulatorError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let clock = options.estate.as_ref().map_or(options.clock, |estate| estate.clock().clone());
         let shared = Arc::new(Shared {
             region: options.region,
             account: options.account,
             credentials: options.credentials,
-            fleet: RwLock::new(Arc::new(options.fleet)),
-            behaviour: RwLock::new(Behaviour::default()),
+            fleet: InForce::new(options.fleet, options.estate),
+            board: RwLock::new(Arc::new(Board::new(options.behaviour, clock.now_ms()))),
+            clock,
+            counters: Arc::default(),
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let serving =
@@ -204,13 +221,19 @@ impl Emulator {
     /// Replaces the fleet for all later calls. Calls under way end with the fleet they began with.
     pub fn set_fleet(&self, fleet: Fleet) -> Result<(), FleetError> {
         fleet.check()?;
-        *self.shared.fleet.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fleet);
+        self.shared.fleet.give(fleet);
         Ok(())
     }
 
-    /// Replaces the behaviour for all later calls.
+    /// Replaces the behaviour for all later calls. Calls and time are counted anew for its rules.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
-        *self.shared.behaviour.write().unwrap_or_else(PoisonError::into_inner) = behaviour;
+        let board = Arc::new(Board::new(behaviour, self.shared.clock.now_ms()));
+        *self.shared.board.write().unwrap_or_else(PoisonError::into_inner) = board;
+    }
+
+    /// What it has done since it was started.
+    pub fn counts(&self) -> Counts {
+        self.shared.counters.snapshot()
     }
 
     /// Stops accepting and waits, two seconds at most, for the calls under way.

@@ -11,7 +11,17 @@ mod command;
 mod download;
 #[path = "emulator/lab.rs"]
 mod lab;
+#[path = "emulator/scenario.rs"]
+mod scenario;
 #[path = "emulator/sdk.rs"]
 mod sdk;
 #[path = "emulator/signatures.rs"]
 mod signatures;
+#[path = "emulator/simulated.rs"]
+mod simulated;
+#[path = "emulator/switches.rs"]
+mod switches;
+#[path = "emulator/unrest.rs"]
+mod unrest;
+#[path = "emulator/world.rs"]
+mod world;

@@ -1,15 +1,20 @@
-//! `auditkeep-lab serve`: an emulated RDS endpoint over a directory of log files or over the recorded ones.
+//! `auditkeep-lab serve`: an emulated RDS endpoint over a directory of log files, over the recorded ones, or over
+//! simulated databases as a scenario says.
 //!
-//! It listens on the loopback device unless told otherwise twice, and runs until it is interrupted.
+//! It listens on the loopback device unless told otherwise twice, and runs until it is interrupted. Then it says what it has
+//! counted; until then `GET /lab/counts` does.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use auditkeep_lab::clock::Clock;
 use auditkeep_lab::emulator::{
-    DEFAULT_ACCESS_KEY_ID, DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_SECRET_ACCESS_KEY, Emulator,
+    Behaviour, DEFAULT_ACCESS_KEY_ID, DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_SECRET_ACCESS_KEY, Emulator,
     EmulatorError, EmulatorOptions, Fleet, FleetError, LabCredential,
 };
+use auditkeep_lab::scenario::{Scenario, ScenarioError, Stage};
+use auditkeep_lab::simulate::Estate;
 use clap::Args;
 
 /// Serve log files as the RDS endpoint does.
@@ -47,6 +52,9 @@ struct Source {
     /// Serve the logs that were recorded from real servers
     #[arg(long)]
     recorded: bool,
+    /// Serve simulated databases, and spoil their answers, as a scenario file says
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
 }
 
 /// Why serving failed.
@@ -56,6 +64,8 @@ pub(crate) enum ServeError {
     Remote(SocketAddr),
     #[error("could not read the instances")]
     Fleet(#[from] FleetError),
+    #[error("could not set up the scenario")]
+    Scenario(#[from] ScenarioError),
     #[error("could not start the endpoint")]
     Start(#[from] EmulatorError),
     #[error("could not write to standard error or wait for the interrupt")]
@@ -66,11 +76,9 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), ServeError> {
     if !arguments.listen.ip().is_loopback() && !arguments.allow_remote {
         return Err(ServeError::Remote(arguments.listen));
     }
-    let fleet = match &arguments.source.directory {
-        Some(directory) => Fleet::from_directory(directory)?,
-        None => auditkeep_lab::recorded::fleet(),
-    };
-    let instances = fleet.instances.len();
+    let Served { fleet, estate, behaviour } = served(&arguments.source)?;
+    let simulated = estate.as_ref().map_or(0, |estate| estate.fleet().instances.len());
+    let instances = fleet.instances.len() + simulated;
     let credential = LabCredential {
         access_key_id: arguments.access_key_id,
         secret_access_key: arguments.secret_access_key,
@@ -82,12 +90,36 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<(), ServeError> {
         account: arguments.account,
         credentials: vec![credential.clone()],
         fleet,
+        estate,
+        behaviour,
+        clock: Clock::real(),
     };
     let emulator = Emulator::start(options).await?;
     announce(&emulator.endpoint(), instances, &credential, &arguments.region)?;
     tokio::signal::ctrl_c().await?;
+    let counts = serde_json::to_string(&emulator.counts()).map_err(io::Error::from)?;
+    writeln!(io::stderr(), "counts: {counts}")?;
     emulator.shutdown().await;
     Ok(())
+}
+
+/// What is served, and how.
+struct Served {
+    fleet: Fleet,
+    estate: Option<Estate>,
+    behaviour: Behaviour,
+}
+
+fn served(source: &Source) -> Result<Served, ServeError> {
+    if let Some(path) = &source.scenario {
+        let Stage { estate, behaviour } = Scenario::read(path)?.stage()?;
+        return Ok(Served { fleet: Fleet::default(), estate: Some(estate), behaviour });
+    }
+    let fleet = match &source.directory {
+        Some(directory) => Fleet::from_directory(directory)?,
+        None => auditkeep_lab::recorded::fleet(),
+    };
+    Ok(Served { fleet, estate: None, behaviour: Behaviour::default() })
 }
 
 /// Tells what a client needs. A secret is repeated only if it is the public one.

@@ -153,11 +153,18 @@ pub(crate) fn success(result: &ActionResult, request_id: &str) -> Result<Respons
 
 /// The answer to a call that failed, of either protocol.
 pub(crate) fn failure(fault: &Fault, request_id: &str) -> Response<Body> {
-    let r#type = if fault.status.is_server_error() { "Receiver" } else { "Sender" };
+    let r#type = if fault.status.is_client_error() { "Sender" } else { "Receiver" };
     let error = ErrorElement { r#type, code: fault.code, message: &printable(&fault.message) };
     let envelope = ErrorEnvelope { xmlns: NAMESPACE, error, request_id };
     let xml = quick_xml::se::to_string_with_root("ErrorResponse", &envelope).unwrap_or_default();
     xml_response(fault.status, xml, request_id)
+}
+
+/// An answer of the lab itself.
+pub(crate) fn json(value: &impl Serialize) -> Response<Body> {
+    let mut response = Response::new(Body::from(serde_json::to_string(value).unwrap_or_default()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// Replaces what XML 1.0 cannot carry (a message repeats parts of the request).

@@ -4,8 +4,9 @@
 
 use crate::emulator::answer::{Empty, EndpointElement, InstanceElement, InstanceList, InstancesPage};
 use crate::emulator::fault::Fault;
-use crate::emulator::fleet::{Fleet, LabInstance};
+use crate::emulator::fleet::LabInstance;
 use crate::emulator::params::Params;
+use crate::emulator::served::Served;
 
 /// The bounds of `MaxRecords` in the Amazon RDS API Reference; the upper one is the default.
 const RECORDS: std::ops::RangeInclusive<i64> = 20..=100;
@@ -23,23 +24,21 @@ impl Place<'_> {
     }
 }
 
-pub(crate) fn instances(fleet: &Fleet, place: Place<'_>, params: &Params) -> Result<InstancesPage, Fault> {
+pub(crate) fn instances(served: &Served, place: Place<'_>, params: &Params) -> Result<InstancesPage, Fault> {
     params.refuse_filters()?;
     let length = page_length(params)?;
     if let Some(identifier) = params.text("DBInstanceIdentifier") {
         let name = identifier.strip_prefix(&place.arn("")).unwrap_or(identifier);
-        let instance = fleet.find(name).ok_or_else(|| Fault::instance_not_found(name))?;
-        let items = vec![element(instance, place)];
+        let instance = served.find(name).ok_or_else(|| Fault::instance_not_found(name))?;
+        let items = vec![element(&name.to_ascii_lowercase(), instance, place)];
         return Ok(InstancesPage { marker: None, instances: InstanceList { items } });
     }
     let after = params.text("Marker").map(parse_marker).transpose()?;
-    let mut rest: Vec<&LabInstance> = fleet.instances.iter().collect();
-    rest.sort_by_key(|instance| instance.name.to_ascii_lowercase());
-    rest.retain(|instance| after.as_ref().is_none_or(|after| instance.name.to_ascii_lowercase() > *after));
-    let more = rest.len() > length;
-    rest.truncate(length);
-    let marker = rest.last().filter(|_| more).map(|last| hex::encode(last.name.to_ascii_lowercase()));
-    let items = rest.into_iter().map(|instance| element(instance, place)).collect();
+    let mut page: Vec<(&str, &LabInstance)> = served.after(after.as_deref()).take(length + 1).collect();
+    let more = page.len() > length;
+    page.truncate(length);
+    let marker = page.last().filter(|_| more).map(|(name, _)| hex::encode(name));
+    let items = page.into_iter().map(|(name, instance)| element(name, instance, place)).collect();
     Ok(InstancesPage { marker, instances: InstanceList { items } })
 }
 
@@ -56,15 +55,14 @@ fn parse_marker(marker: &str) -> Result<String, Fault> {
     name.ok_or_else(|| Fault::invalid_value("Invalid value for Marker"))
 }
 
-fn element(instance: &LabInstance, place: Place<'_>) -> InstanceElement {
-    let name = instance.name.to_ascii_lowercase();
+fn element(name: &str, instance: &LabInstance, place: Place<'_>) -> InstanceElement {
     InstanceElement {
         class: "db.t4g.medium",
         engine: instance.engine.clone(),
         engine_version: instance.engine_version.clone(),
-        status: "available",
+        status: instance.logs.status().as_str(),
         dbi_resource_id: instance.resource_id.clone(),
-        arn: place.arn(&name),
+        arn: place.arn(name),
         instance_create_time: "2026-01-15T08:30:00.000Z",
         endpoint: EndpointElement {
             address: format!("{name}.lab.{}.rds.amazonaws.com", place.region),
@@ -73,7 +71,7 @@ fn element(instance: &LabInstance, place: Place<'_>) -> InstanceElement {
         cluster: instance.cluster.clone(),
         availability_zone: format!("{}a", place.region),
         tag_list: Empty {},
-        identifier: name,
+        identifier: name.to_owned(),
     }
 }
 
@@ -90,11 +88,11 @@ fn port(engine: &str) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::emulator::fleet::Logs;
+    use crate::emulator::fleet::{Fleet, Logs};
 
     const PLACE: Place<'_> = Place { region: "eu-central-1", account: "123456789012" };
 
-    fn fleet(size: usize) -> Fleet {
+    fn fleet(size: usize) -> Served {
         let instance = |n: usize| LabInstance {
             name: format!("db{n:03}"),
             resource_id: format!("db-{n:03}"),
@@ -103,10 +101,10 @@ mod tests {
             cluster: None,
             logs: Logs::Mounts(Vec::new()),
         };
-        Fleet { instances: (0..size).map(instance).collect() }
+        Served::new(Fleet { instances: (0..size).map(instance).collect() })
     }
 
-    fn ask(fleet: &Fleet, query: &str) -> Result<InstancesPage, Fault> {
+    fn ask(fleet: &Served, query: &str) -> Result<InstancesPage, Fault> {
         instances(fleet, PLACE, &Params::read(query, b""))
     }
 

@@ -16,8 +16,9 @@ use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
 
 use crate::emulator::fault::Fault;
-use crate::emulator::fleet::Fleet;
 use crate::emulator::logs::OpenLog;
+use crate::emulator::served::Served;
+use crate::simulate::Status;
 
 /// The documented path ("DownloadCompleteDBLogFile" in the Amazon RDS User Guide).
 pub(crate) const PATH: &str = "/v13/downloadCompleteLogFile/";
@@ -34,9 +35,12 @@ pub(crate) fn target(path: &str) -> Option<(String, String)> {
 }
 
 /// Opens the file and says whether it is binary. Blocks.
-pub(crate) fn open(fleet: &Fleet, instance: &str, file: &str) -> Result<(OpenLog, bool), Fault> {
+pub(crate) fn open(served: &Served, instance: &str, file: &str) -> Result<(OpenLog, bool), Fault> {
     let failed = |error: io::Error| Fault::internal("open a log file", &error);
-    let found = fleet.find(instance).ok_or_else(|| Fault::instance_not_found(instance))?;
+    let found = served.find(instance).ok_or_else(|| Fault::instance_not_found(instance))?;
+    if found.logs.status() != Status::Available {
+        return Err(Fault::instance_not_ready(instance));
+    }
     let mut log = found.logs.open(file).map_err(failed)?.ok_or_else(|| Fault::log_file_not_found(file))?;
     let binary = log.looks_binary().map_err(failed)?;
     Ok((log, binary))

@@ -29,6 +29,32 @@ impl Fault {
         Self::new("DBLogFileNotFoundFault", StatusCode::NOT_FOUND, message)
     }
 
+    /// Code and status as `DescribeDBLogFiles` declares them.
+    pub(crate) fn instance_not_ready(name: &str) -> Self {
+        let message = format!("DBInstance {name} is not ready for this operation");
+        Self::new("DBInstanceNotReady", StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(crate) fn throttling() -> Self {
+        Self::new("Throttling", StatusCode::BAD_REQUEST, "Rate exceeded")
+    }
+
+    pub(crate) fn service_unavailable() -> Self {
+        let message = "The request has failed due to a temporary failure of the server.";
+        Self::new("ServiceUnavailable", StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+
+    /// A failure that nobody has to look for, because a switch wanted it.
+    pub(crate) fn internal_failure() -> Self {
+        let message = "The request processing has failed because of an unknown error";
+        Self::new("InternalFailure", StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    /// The same error, under a status that says that all is well.
+    pub(crate) fn with_status_ok(self) -> Self {
+        Self { status: StatusCode::OK, ..self }
+    }
+
     pub(crate) fn invalid_value(message: impl Into<String>) -> Self {
         Self::new("InvalidParameterValue", StatusCode::BAD_REQUEST, message)
     }
@@ -83,7 +109,6 @@ impl Fault {
     /// Says nothing about the cause to the caller; the cause goes to the lab's own log.
     pub(crate) fn internal(operation: &str, cause: &dyn Display) -> Self {
         tracing::error!(operation, %cause, "the emulator could not answer");
-        let message = "The request processing has failed because of an unknown error";
-        Self::new("InternalFailure", StatusCode::INTERNAL_SERVER_ERROR, message)
+        Self::internal_failure()
     }
 }

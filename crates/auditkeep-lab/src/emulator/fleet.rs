@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
+
+use crate::simulate::Database;
 
 /// The file that makes a directory an instance.
 pub(crate) const DESCRIPTION_FILE: &str = "instance.json";
@@ -46,6 +49,8 @@ pub enum Logs {
     Memory(BTreeMap<String, RecordedFile>),
     /// In directories that others write to.
     Mounts(Vec<Mount>),
+    /// Those of a simulated database.
+    Simulated(Arc<Database>),
 }
 
 /// A log file in memory.
@@ -147,14 +152,10 @@ impl Fleet {
         }
         Ok(())
     }
-
-    pub(crate) fn find(&self, name: &str) -> Option<&LabInstance> {
-        self.instances.iter().find(|instance| instance.name.eq_ignore_ascii_case(name))
-    }
 }
 
 /// The rule of `CreateDBInstance` in the Amazon RDS API Reference, less its ban on double and final hyphens.
-fn is_instance_name(name: &str) -> bool {
+pub(crate) fn is_instance_name(name: &str) -> bool {
     name.len() <= 63
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -232,7 +233,7 @@ mod tests {
         std::fs::write(root.path().join("orders/instance.json"), json).unwrap();
         let fleet = Fleet::from_directory(root.path()).unwrap();
         assert_eq!(fleet.instances.len(), 1);
-        assert_eq!(fleet.find("ORDERS").unwrap().engine, "mariadb");
+        assert_eq!(fleet.instances[0].engine, "mariadb");
 
         std::fs::write(root.path().join("no-instance/instance.json"), r#"{"nmae":"x"}"#).unwrap();
         assert!(matches!(Fleet::from_directory(root.path()), Err(FleetError::Description { .. })));

@@ -3,14 +3,22 @@
 //! What is listed or opened is a regular file in or below a mount, reached without a symbolic link; a name from a
 //! caller can never lead elsewhere. Reading needs memory for one buffer, whatever the file's size.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{DirEntry, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 
+use crate::emulator::counters::Counters;
 use crate::emulator::fleet::{DESCRIPTION_FILE, Logs, Mount};
+use crate::emulator::reading::SimulatedLog;
+use crate::emulator::switches::ReadingFlaw;
+use crate::simulate::Status;
 
 /// How deep below a mount files are found. RDS itself has one level.
 const MAX_DEPTH: usize = 4;
@@ -29,7 +37,7 @@ pub(crate) struct LogFile {
 }
 
 /// A log file as of the moment it was opened: bytes that are appended later are not part of it, and reading fails when it
-/// has become shorter.
+/// has become shorter. A simulated log may be told to change meanwhile.
 #[derive(Debug)]
 pub(crate) struct OpenLog {
     content: Content,
@@ -42,6 +50,7 @@ pub(crate) struct OpenLog {
 enum Content {
     Memory(Bytes),
     File(File),
+    Simulated(SimulatedLog),
 }
 
 impl Logs {
@@ -63,6 +72,7 @@ impl Logs {
                 }
                 Ok(found)
             }
+            Self::Simulated(database) => Ok(database.files()),
         }
     }
 
@@ -83,11 +93,39 @@ impl Logs {
                 }
                 Ok(None)
             }
+            Self::Simulated(database) => Ok(database.open(name).map(|opened| OpenLog {
+                position: 0,
+                size: opened.bytes.len() as u64,
+                last_written_ms: opened.last_written_ms,
+                content: Content::Simulated(SimulatedLog::new(opened)),
+            })),
+        }
+    }
+
+    /// The state of the instance; only a simulated one can be anything but available.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Simulated(database) => database.status(),
+            Self::Memory(_) | Self::Mounts(_) => Status::Available,
+        }
+    }
+
+    /// Rotates the files of a simulated database, and nobody else's.
+    pub(crate) fn rotate(&self) {
+        if let Self::Simulated(database) = self {
+            database.rotate();
         }
     }
 }
 
 impl OpenLog {
+    /// Lets a simulated log change while it is read from here on.
+    pub(crate) fn expect(&mut self, flaws: Vec<ReadingFlaw>, counters: Arc<Counters>) {
+        if let Content::Simulated(log) = &mut self.content {
+            log.expect(flaws, counters);
+        }
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
@@ -135,15 +173,22 @@ impl OpenLog {
 
 impl Read for OpenLog {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Content::Simulated(log) = &mut self.content {
+            self.size = log.content_at(self.position).len() as u64;
+        }
         let left = usize::try_from(self.size.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let wanted = left.min(buffer.len());
         if wanted == 0 {
             return Ok(0);
         }
+        let from = usize::try_from(self.position).map_err(io::Error::other)?;
         let read = match &mut self.content {
             Content::Memory(bytes) => {
-                let from = usize::try_from(self.position).map_err(io::Error::other)?;
                 buffer[..wanted].copy_from_slice(&bytes[from..from + wanted]);
+                wanted
+            }
+            Content::Simulated(log) => {
+                buffer[..wanted].copy_from_slice(&log.content_at(self.position)[from..from + wanted]);
                 wanted
             }
             Content::File(file) => {
@@ -250,108 +295,4 @@ fn open_regular(directory: &Path, below: &Path) -> io::Result<Option<OpenLog>> {
         size: metadata.len(),
         last_written_ms: modified_ms(&metadata),
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mounted(directory: &Path, prefix: &str) -> Logs {
-        Logs::Mounts(vec![Mount { prefix: prefix.to_owned(), directory: directory.to_owned() }])
-    }
-
-    fn names(logs: &Logs) -> Vec<String> {
-        let mut names: Vec<String> = logs.list().unwrap().into_iter().map(|file| file.name).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn only_regular_files_below_the_mount_exist() {
-        let outside = tempfile::tempdir().unwrap();
-        std::fs::write(outside.path().join("secret"), "secret").unwrap();
-        let root = tempfile::tempdir().unwrap();
-        let directory = root.path().join("logs");
-        std::fs::create_dir_all(directory.join("old")).unwrap();
-        std::fs::write(root.path().join("beside"), "no log").unwrap();
-        std::fs::write(directory.join("a.log"), "1").unwrap();
-        std::fs::write(directory.join("old/b.log"), "22").unwrap();
-        std::os::unix::fs::symlink(outside.path().join("secret"), directory.join("link")).unwrap();
-        std::os::unix::fs::symlink(outside.path(), directory.join("linked")).unwrap();
-
-        let logs = mounted(&directory, "error");
-        assert_eq!(names(&logs), ["error/a.log", "error/old/b.log"]);
-        assert_eq!(logs.open("error/old/b.log").unwrap().unwrap().size(), 2);
-        for name in [
-            "error/link",
-            "error/linked/secret",
-            "error/../beside",
-            "error/./a.log",
-            "error//a.log",
-            "error/old",
-            "error/old/../a.log",
-            "error/a.log/x",
-            "error/",
-            "error",
-            "a.log",
-            "errors/a.log",
-            "/etc/passwd",
-            "error/a.log\0",
-        ] {
-            assert!(logs.open(name).unwrap().is_none(), "{name} was opened");
-        }
-    }
-
-    #[test]
-    fn an_instance_directory_hides_its_description() {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("audit")).unwrap();
-        std::fs::write(root.path().join("instance.json"), "{}").unwrap();
-        std::fs::write(root.path().join("audit/server_audit.log"), "x").unwrap();
-        let logs = mounted(root.path(), "");
-        assert_eq!(names(&logs), ["audit/server_audit.log"]);
-        assert!(logs.open("instance.json").unwrap().is_none());
-    }
-
-    #[test]
-    fn a_mount_may_appear_and_grow_later() {
-        let root = tempfile::tempdir().unwrap();
-        let directory = root.path().join("log");
-        let logs = mounted(&directory, "error");
-        assert!(logs.list().unwrap().is_empty());
-        std::fs::create_dir(&directory).unwrap();
-        std::fs::write(directory.join("a"), "one").unwrap();
-        assert_eq!(logs.list().unwrap()[0].size, 3);
-        std::fs::write(directory.join("a"), "one two").unwrap();
-        std::fs::write(directory.join("b"), "").unwrap();
-        let listed = logs.list().unwrap();
-        assert_eq!(listed.iter().map(|file| file.size).max(), Some(7));
-        assert!(listed.iter().all(|file| file.last_written_ms % 1000 == 0 && file.last_written_ms > 0));
-        assert_eq!(names(&logs), ["error/a", "error/b"]);
-    }
-
-    #[test]
-    fn an_open_log_ends_where_it_ended_when_it_was_opened() {
-        use std::io::Write;
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("a");
-        std::fs::write(&path, "first").unwrap();
-        let mut log = mounted(root.path(), "error").open("error/a").unwrap().unwrap();
-        File::options().append(true).open(&path).unwrap().write_all(b" second").unwrap();
-        let mut text = String::new();
-        log.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "first");
-    }
-
-    #[test]
-    fn an_open_log_that_becomes_shorter_has_no_proper_end() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("a");
-        std::fs::write(&path, "first").unwrap();
-        let mut log = mounted(root.path(), "error").open("error/a").unwrap().unwrap();
-        File::options().write(true).open(&path).unwrap().set_len(2).unwrap();
-        let mut bytes = Vec::new();
-        assert_eq!(log.read_to_end(&mut bytes).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-        assert_eq!(bytes, b"fi");
-    }
 }

@@ -14,6 +14,7 @@ use std::path::Path;
 use crate::emulator::fault::Fault;
 use crate::emulator::logs::OpenLog;
 use crate::emulator::params::Params;
+use crate::emulator::switches::PortionFlaw;
 
 /// "1 MB" of the API Reference. That it means 2^20 shows in an answer posted in aws/aws-cli issue 3079, whose truncated
 /// portion has the marker `15:1048577`.
@@ -79,7 +80,12 @@ fn parse_lines(lines: i64) -> Result<u64, Fault> {
 }
 
 /// Reads the portion that a query asks for.
-pub(crate) fn read_portion(log: OpenLog, name: &str, query: PortionQuery) -> Result<Portion, Fault> {
+pub(crate) fn read_portion(
+    log: OpenLog,
+    name: &str,
+    query: PortionQuery,
+    flaws: &[PortionFlaw],
+) -> Result<Portion, Fault> {
     let failed = |error: io::Error| Fault::internal("read a log file", &error);
     let mut log = log;
     if Path::new(name).extension().is_some_and(|extension| extension == "gz")
@@ -87,7 +93,7 @@ pub(crate) fn read_portion(log: OpenLog, name: &str, query: PortionQuery) -> Res
     {
         log = text;
     }
-    if log.looks_binary().map_err(failed)? {
+    if flaws.contains(&PortionFlaw::Binary) || log.looks_binary().map_err(failed)? {
         return Err(binary());
     }
     let (block, pending) = match query.start {
@@ -102,7 +108,9 @@ pub(crate) fn read_portion(log: OpenLog, name: &str, query: PortionQuery) -> Res
         return Err(binary());
     }
     let hour = log.last_written_ms().div_euclid(3_600_000).rem_euclid(24);
-    Ok(Portion { marker: format!("{hour}:{}", block.end), text: block.into_text(), pending })
+    let start = if let Start::At(offset) = query.start { offset } else { block.end };
+    let end = flaws.iter().fold(block.end, |end, flaw| flaw.end(start, end));
+    Ok(Portion { marker: format!("{hour}:{end}"), text: block.into_text(), pending })
 }
 
 fn binary() -> Fault {
@@ -222,7 +230,7 @@ mod tests {
         let file = RecordedFile { bytes: Bytes::copy_from_slice(bytes), last_written_ms: HOUR_17 };
         let logs = Logs::Memory(BTreeMap::from([(name.to_owned(), file)]));
         let query = PortionQuery::read(&Params::read(query, b""))?;
-        read_portion(logs.open(name).unwrap().unwrap(), name, query)
+        read_portion(logs.open(name).unwrap().unwrap(), name, query, &[])
     }
 
     fn portion(bytes: &[u8], query: &str) -> Portion {
