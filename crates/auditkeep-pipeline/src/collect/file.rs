@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use self::prefix::Prefix;
 use self::storing::Storing;
-use super::selection::{self, Selected, listed};
+use super::selection::{Selected, listed};
 use super::writer::{Reached, TrailWriter};
 use super::{CollectError, Collector, FileError, FileOutcome, Progress};
 use crate::source::{Instance, LogBytes, LogFiles, SourceKind};
@@ -50,8 +50,13 @@ pub(super) async fn read(
         if let Some(other) = others.last().filter(|_| start.offset == 0) {
             writer.replace(&start.key(), &selected.log.name, other);
         }
-        let mut reader =
-            FileReader::new(collector, instance, selected, received, (begun.format, begun.start));
+        let mut reader = FileReader::new(
+            collector,
+            instance,
+            selected,
+            received,
+            (begun.format, begun.start, begun.has_checksum),
+        );
         let outcome = match reader.run(begun.head, begun.rest, quiet, writer).await {
             // RDS alone says what a file is called: what somebody imports under a name may be anything.
             Err(Stop::File(FileError::Changed { .. }))
@@ -83,11 +88,10 @@ fn is_quiet(collector: &Collector<'_>, selected: &Selected, now: Timestamp) -> b
 /// Whether the bytes that came in, so many and with that last one, are the file to its end, so that its last record is whole.
 ///
 /// If they are not as many as the listing says, the transfer ended early, the file has grown since it was listed, or rotation
-/// has put another one in its place. A file that lies compressed at its source has a checksum at its end, which was right. The sizes of files on disk are those of their compression, and a file that was written
+/// has put another one in its place. The sizes of files on disk are those of their compression, and a file that was written
 /// a moment ago may have been so by whoever copied it: there a line that has ended must do.
 fn has_ended(collector: &Collector<'_>, selected: &Selected, quiet: bool, end: (u64, Option<&u8>)) -> bool {
     match collector.kind {
-        SourceKind::LogFiles if selection::is_compressed(&selected.log.name) => true,
         SourceKind::LogFiles => quiet && end.0 == selected.log.size,
         SourceKind::Import => quiet || end.1 == Some(&b'\n'),
     }
@@ -116,6 +120,8 @@ struct FileReader<'a> {
     instance: &'a Instance,
     selected: &'a Selected,
     received: Timestamp,
+    /// Its end is known from its bytes alone.
+    has_checksum: bool,
     /// As far as this pass has come.
     cursor: Cursor,
     /// What the archive held of the file when the pass began.
@@ -137,7 +143,7 @@ impl<'a> FileReader<'a> {
         instance: &'a Instance,
         selected: &'a Selected,
         received: Timestamp,
-        (format, mut start): (Format, Cursor),
+        (format, mut start, has_checksum): (Format, Cursor, bool),
     ) -> Self {
         // Once its records were left to the twin they stay there, also when the twin is deleted first.
         start.evidence_only |= selected.has_csv_twin && format == Format::PostgresStderr;
@@ -148,6 +154,7 @@ impl<'a> FileReader<'a> {
             instance,
             selected,
             received,
+            has_checksum,
             archived: start.offset,
             framed_from: start.complete_to,
             prefix: Prefix::new(&start),
@@ -243,7 +250,7 @@ impl<'a> FileReader<'a> {
 
     async fn end(&mut self, quiet: bool, writer: &mut TrailWriter<'_>) -> Result<FileOutcome, Stop> {
         let end = (self.position, self.last_byte.as_ref());
-        let settled = has_ended(self.collector, self.selected, quiet, end);
+        let settled = self.has_checksum || has_ended(self.collector, self.selected, quiet, end);
         if self.position < self.archived {
             // A transfer may end early, and a listing be late; a file that has long been as short as it came is another one.
             let (log, archived) = (self.selected.log.name.clone(), self.archived);

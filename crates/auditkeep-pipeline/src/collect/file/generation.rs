@@ -31,6 +31,8 @@ pub(super) struct Begun {
     pub(super) format: Format,
     /// The cursor from which to go on.
     pub(super) start: Cursor,
+    /// Its end is known from its bytes alone, because they were compressed, with a checksum.
+    pub(super) has_checksum: bool,
     /// No other generation begins like it.
     pub(super) is_sure: bool,
     pub(super) head: Bytes,
@@ -51,8 +53,10 @@ pub(super) async fn begin(
         Ok(bytes) => bytes,
         Err(error) => return Err(FileOutcome::Failed(error.into())),
     };
+    let mut has_checksum = false;
     if selection::is_compressed(&selected.log.name) {
-        bytes = unpacked(bytes, selected.log.name.clone()).await.map_err(FileOutcome::Failed)?;
+        let unpacked = unpacked(bytes, selected.log.name.clone()).await;
+        (bytes, has_checksum) = unpacked.map_err(FileOutcome::Failed)?;
     }
     // Asked again after its end, when the head was already all there is.
     let mut bytes = bytes.fuse().boxed();
@@ -60,9 +64,12 @@ pub(super) async fn begin(
     if head.is_empty() {
         return Err(FileOutcome::Empty);
     }
-    let complete = at_end && has_ended(collector, selected, quiet, (head.len() as u64, head.last()));
+    let complete =
+        at_end && (has_checksum || has_ended(collector, selected, quiet, (head.len() as u64, head.last())));
     match identify(instance, selected, &head, complete, others, writer) {
-        Ok(Some((format, start, is_sure))) => Ok(Begun { format, start, is_sure, head, rest: bytes }),
+        Ok(Some((format, start, is_sure))) => {
+            Ok(Begun { format, start, has_checksum, is_sure, head, rest: bytes })
+        }
         Ok(None) => Err(FileOutcome::NoRecordYet),
         // Too little to tell what it is, but it may become a record: all of them begin with a time.
         Err(NotAnAuditLog { seen: Seen::Text(_), .. })
@@ -74,8 +81,8 @@ pub(super) async fn begin(
     }
 }
 
-/// What is in a file that lies compressed at its source, whether the source decodes it or not.
-async fn unpacked(mut bytes: LogBytes, log: String) -> Result<LogBytes, FileError> {
+/// What is in a file that lies compressed at its source, and whether it came so; the source may have decoded it.
+async fn unpacked(mut bytes: LogBytes, log: String) -> Result<(LogBytes, bool), FileError> {
     let mut begin = BytesMut::new();
     while begin.len() < GZIP.len() {
         let Some(chunk) = bytes.try_next().await? else { break };
@@ -90,7 +97,7 @@ async fn unpacked(mut bytes: LogBytes, log: String) -> Result<LogBytes, FileErro
         };
         SourceError { kind, operation: "decompressing", object: log.clone(), cause: error.into() }
     };
-    Ok(if is_packed { gunzip(whole, fail) } else { whole })
+    Ok((if is_packed { gunzip(whole, fail) } else { whole }, is_packed))
 }
 
 /// The first bytes, and whether they are all.
