@@ -1,7 +1,8 @@
 //! The port to witnesses: whoever keeps checkpoints where those who can alter the archive cannot reach.
 //!
 //! A witness never gives up what it has. One that can be asked gets no seal of a journal that lacks the newest one that it has
-//! ([`crate::seal`]), and refuses another archive's; a webhook cannot be asked. That is the only defence against a tail that was cut off, or a second history by the holder of the key.
+//! ([`crate::seal`]), and refuses another archive's; a webhook cannot be asked. That is the only defence against a tail that was cut
+//! off, or a second history by the holder of the key.
 
 pub mod file;
 pub mod store;

@@ -1,5 +1,5 @@
 //! A store whose writes and deletions go wrong on command: they fail, or they are done and the answer is lost, or the process dies.
-//! And one of which a read fails.
+//! One read can fail, too.
 //!
 //! Everything else is that of the store behind it.
 
@@ -47,6 +47,9 @@ pub struct FaultyStore {
     inner: Arc<dyn ObjectStore>,
     plan: Arc<Plan>,
     meeting: Option<(String, Arc<Barrier>)>,
+    /// The number of the read that fails.
+    failing_read: u64,
+    reads: AtomicU64,
 }
 
 /// What goes wrong, and how far it has come.
@@ -66,7 +69,7 @@ impl FaultyStore {
 
     fn planned(inner: Arc<dyn ObjectStore>, fault: Fault, wrong: Wrong) -> Self {
         let plan = Plan { fault, wrong, writes: AtomicU64::new(0), killed: Notify::new() };
-        Self { inner, plan: Arc::new(plan), meeting: None }
+        Self { inner, plan: Arc::new(plan), meeting: None, failing_read: 0, reads: AtomicU64::new(0) }
     }
 
     /// Every write below a path goes wrong.
@@ -77,6 +80,11 @@ impl FaultyStore {
     /// Nothing goes wrong, and writes of objects with this file name wait for each other.
     pub fn meeting(inner: Arc<dyn ObjectStore>, file_name: &str, barrier: Arc<Barrier>) -> Self {
         Self { meeting: Some((file_name.to_owned(), barrier)), ..Self::new(inner, Fault::Failed, 0) }
+    }
+
+    /// Only one read goes wrong. `at` counts from 1; 0 never fails.
+    pub fn failing_read(inner: Arc<dyn ObjectStore>, at: u64) -> Self {
+        Self { failing_read: at, ..Self::new(inner, Fault::Failed, 0) }
     }
 
     /// What came of some work, none if it was killed on the way: nothing of it happens any more then.
@@ -91,6 +99,11 @@ impl FaultyStore {
     /// Writes and deletions that were tried so far.
     pub fn writes(&self) -> u64 {
         self.plan.writes.load(Ordering::SeqCst)
+    }
+
+    /// Reads that were tried so far.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::SeqCst)
     }
 }
 
@@ -151,6 +164,9 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if self.reads.fetch_add(1, Ordering::SeqCst) + 1 == self.failing_read {
+            return Err(broken());
+        }
         self.inner.get_opts(location, options).await
     }
 
@@ -166,82 +182,6 @@ impl ObjectStore for FaultyStore {
                 }
             })
             .boxed()
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-
-    fn list_with_offset(
-        &self,
-        prefix: Option<&Path>,
-        offset: &Path,
-    ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list_with_offset(prefix, offset)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
-    }
-
-    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
-        self.inner.rename_opts(from, to, options).await
-    }
-}
-
-/// A store of which one read fails, or none.
-#[derive(Debug)]
-pub struct FailingRead {
-    inner: Arc<dyn ObjectStore>,
-    at: u64,
-    reads: AtomicU64,
-}
-
-impl FailingRead {
-    /// `at` counts from 1; 0 never fails.
-    pub fn new(inner: Arc<dyn ObjectStore>, at: u64) -> Self {
-        Self { inner, at, reads: AtomicU64::new(0) }
-    }
-
-    /// Reads that were tried so far.
-    pub fn reads(&self) -> u64 {
-        self.reads.load(Ordering::SeqCst)
-    }
-}
-
-impl fmt::Display for FailingRead {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "failing to read {}", self.inner)
-    }
-}
-
-#[async_trait]
-impl ObjectStore for FailingRead {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.inner.put_opts(location, payload, options).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
-    }
-
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        if self.reads.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
-            return Err(broken());
-        }
-        self.inner.get_opts(location, options).await
-    }
-
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.inner.delete_stream(locations)
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -30,7 +30,13 @@ impl StoreWitness {
     }
 
     async fn read(&self, operation: &'static str, path: &Path) -> Result<bytes::Bytes, WitnessError> {
-        let failed = |cause| WitnessError::unreachable(operation, &self.name, cause);
+        let failed = |cause| match cause {
+            // It is listed, and is nothing that can be read.
+            Error::NotFound { .. } => {
+                WitnessError::Damaged { witness: self.name.clone(), cause: Box::new(cause) }
+            }
+            cause => WitnessError::unreachable(operation, &self.name, cause),
+        };
         let object = self.store.get(path).await.map_err(failed)?;
         if object.meta.size > small_file::MAX_BYTES {
             let cause = small_file::too_large().into();

@@ -40,6 +40,14 @@ impl Home {
         home
     }
 
+    /// With an archive into which a log was imported as the instance `shop`.
+    pub fn with_shop() -> Self {
+        let home = Self::with_archive();
+        home.write("logs/server_audit.log", SERVER_AUDIT);
+        home.run(&["import", "logs", "--engine", "mariadb", "--instance", "shop"]).succeeds();
+        home
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }

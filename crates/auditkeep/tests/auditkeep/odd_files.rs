@@ -82,7 +82,7 @@ fn witnesses_are_not_read_without_end() {
         }
     }
     let id = home.run(&["seal", "--json"]).json()["archive_id"].as_str().unwrap().to_owned();
-    let kept = home.write(&format!("place/{id}/99999999999999999999.json"), "");
+    let kept = home.write(&format!("place/{id}/00000000000000000099.json"), "");
     home.write("auditkeep.toml", format!("{config}\n[[witness]]\nname = \"w\"\nplace = \"place\"\n"));
     // Objects that are no seals are passed over.
     File::create(&kept).unwrap().set_len(40 << 30).unwrap();
@@ -91,7 +91,7 @@ fn witnesses_are_not_read_without_end() {
     std::fs::remove_file(&kept).unwrap();
     assert!(Command::new("mkfifo").arg(&kept).status().unwrap().success());
     let (code, stderr) = quickly(&home, &["verify"]);
-    assert!(code == 0 || code == 1, "{stderr}");
+    assert_eq!(code, 0, "{stderr}");
 }
 
 /// There it would be planted evidence, or a private key within reach of whoever alters the archive.

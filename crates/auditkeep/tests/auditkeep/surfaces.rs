@@ -2,13 +2,6 @@
 
 use crate::command::{Home, SERVER_AUDIT};
 
-fn home() -> Home {
-    let home = Home::with_archive();
-    home.write("logs/server_audit.log", SERVER_AUDIT);
-    home.run(&["import", "logs", "--engine", "mariadb", "--instance", "shop"]).succeeds();
-    home
-}
-
 #[test]
 fn init_writes_a_private_key_and_overwrites_nothing() {
     use std::os::unix::fs::MetadataExt;
@@ -25,7 +18,7 @@ fn init_writes_a_private_key_and_overwrites_nothing() {
 
 #[test]
 fn events_are_filtered() {
-    let home = home();
+    let home = Home::with_shop();
     let count =
         |filters: &[&str]| home.run(&[&["events", "--json"], filters].concat()).succeeds().rows().len();
     assert_eq!(count(&[]), 5);
@@ -50,7 +43,7 @@ fn events_are_filtered() {
 
 #[test]
 fn an_event_says_who_did_what_and_where_its_bytes_lie() {
-    let home = home();
+    let home = Home::with_shop();
     let event = &home.run(&["events", "--json", "--grep", "payments"]).succeeds().rows()[0];
     for (column, value) in [
         ("event_time", "2026-11-21T03:58:18Z"),
@@ -80,7 +73,7 @@ fn an_event_says_who_did_what_and_where_its_bytes_lie() {
 
 #[test]
 fn raw_bytes_come_back_as_they_were() {
-    let home = home();
+    let home = Home::with_shop();
     let arguments = ["export", "raw", "--instance", "shop", "--log", "server_audit.log"];
     assert_eq!(home.run(&arguments).succeeds().stdout, SERVER_AUDIT);
     home.run(&[&arguments[..], &["-o", "copy.log"]].concat()).succeeds();
@@ -94,7 +87,7 @@ fn raw_bytes_come_back_as_they_were() {
 
 #[test]
 fn importing_again_adds_only_what_is_new() {
-    let home = home();
+    let home = Home::with_shop();
     let import = ["import", "logs", "--engine", "mariadb", "--instance", "shop", "--json"];
     assert_eq!(home.run(&import).succeeds().json()["new_bytes"], 0);
     let more = "20261121 03:58:21,db1,app,10.0.0.5,7,0,DISCONNECT,shop,,0\n";
@@ -166,7 +159,7 @@ fn hostile_text_reaches_no_terminal() {
 
 #[test]
 fn status_and_verify_in_json() {
-    let home = home();
+    let home = Home::with_shop();
     let status = home.run(&["status", "--json"]).succeeds().json();
     for (key, value) in [("instance", "shop"), ("engine", "mariadb"), ("trail", "local.local.shop.import")] {
         assert_eq!(status[key], value);
@@ -185,7 +178,7 @@ fn status_and_verify_in_json() {
 
 #[test]
 fn a_lost_table_is_derived_again() {
-    let home = home();
+    let home = Home::with_shop();
     let all = ["query", "--json", "select * from events order by byte_offset"];
     let before = home.run(&all).succeeds().stdout;
     for table in ["events", "problems"] {
@@ -199,7 +192,7 @@ fn a_lost_table_is_derived_again() {
 #[test]
 fn a_closed_pipe_is_no_failure() {
     use std::process::Stdio;
-    let home = home();
+    let home = Home::with_shop();
     let mut child =
         home.command(&["events", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

@@ -2,16 +2,9 @@
 
 use crate::command::{Home, SERVER_AUDIT};
 
-fn home() -> Home {
-    let home = Home::with_archive();
-    home.write("logs/server_audit.log", SERVER_AUDIT);
-    home.run(&["import", "logs", "--engine", "mariadb", "--instance", "shop"]).succeeds();
-    home
-}
-
 #[test]
 fn an_archive_is_called_empty_only_if_it_is() {
-    let home = home();
+    let home = Home::with_shop();
     home.run(&["seal", "-o", "kept.json"]).succeeds();
     let said = |arguments: &[&str]| home.run(arguments).succeeds().stdout;
     let since = said(&["verify", "--since", "kept.json"]);
@@ -33,7 +26,7 @@ fn an_archive_is_called_empty_only_if_it_is() {
 
 #[test]
 fn a_checkpoint_without_a_seal_is_refused() {
-    let home = home();
+    let home = Home::with_shop();
     home.run(&["seal"]).succeeds();
     let first = "archive/trails/journal/commits/00000000000000000001.json";
     let note = {
@@ -52,7 +45,7 @@ fn a_checkpoint_without_a_seal_is_refused() {
 
 #[test]
 fn a_seal_for_a_file_that_is_there_is_not_made() {
-    let home = home();
+    let home = Home::with_shop();
     home.write("kept.json", "mine");
     let before = home.snapshot("archive");
     home.run(&["seal", "-o", "kept.json"]).fails(1, "was not touched");
@@ -63,7 +56,7 @@ fn a_seal_for_a_file_that_is_there_is_not_made() {
 
 #[test]
 fn what_is_logged_has_no_colours_where_nobody_looks_and_a_wrong_filter_is_said() {
-    let home = home();
+    let home = Home::with_shop();
     for command in [&["verify"][..], &["status"], &["--help"], &["verify", "--verbose"]] {
         let ended = home.run_with(command, &[("AUDITKEEP_LOG", "trace")]).succeeds();
         assert!(!ended.stderr.contains('\u{1b}') && !ended.stdout.contains('\u{1b}'), "{command:?}");

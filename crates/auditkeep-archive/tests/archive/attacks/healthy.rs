@@ -18,7 +18,7 @@ use super::honest::{A, B, EXPIRED, ID, LAST, TRAILS, first, gap, generation, hon
 use super::{Attack, KEPT, check};
 use crate::agreement::{Case, expected, found, verify_twice};
 use crate::building;
-use crate::faults::FailingRead;
+use crate::faults::FaultyStore;
 
 async fn healthy(what: &str, happens: impl FnOnce(&mut Forger)) -> Attack {
     Attack::new(what, happens).await
@@ -146,11 +146,11 @@ async fn a_read_that_fails_accuses_nobody() {
     for case in [shallow, since] {
         let store = case.forger.store().await;
         let whole = case.verification().unwrap().run(store.clone(), &|_| {}).await.unwrap();
-        let counting = Arc::new(FailingRead::new(store.clone(), 0));
+        let counting = Arc::new(FaultyStore::failing_read(store.clone(), 0));
         case.verification().unwrap().run(counting.clone(), &|_| {}).await.unwrap();
         assert!(counting.reads() > 10);
         for at in 1..=counting.reads() {
-            let failing = Arc::new(FailingRead::new(store.clone(), at));
+            let failing = Arc::new(FaultyStore::failing_read(store.clone(), at));
             let report = case.verification().unwrap().run(failing, &|_| {}).await;
             assert!(
                 report.is_err() || report.is_ok_and(|report| found(&report) == found(&whole)),
